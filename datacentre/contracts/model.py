@@ -1,0 +1,108 @@
+"""What a stream's contract says, as frozen values."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+from datacentre import names
+
+FIELD_TYPES = ("string", "integer", "number", "boolean", "date", "timestamp", "array")
+CLASSIFICATIONS = ("direct_identifier", "personal", "public")
+BOOKKEEPING = ("event_id", "source", "event_time", "schema", "corrects_event_id")
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a record.
+
+    `item_type` is the type of an array's items. `allowed` holds the permitted values, already
+    resolved when they come from a code list. `minimum` and `maximum` bound numbers (as written),
+    dates (ISO 8601 text) and, for arrays and strings, nothing: those have `min_length`/`max_length`.
+    `pseudonym_column` names the landed column that carries the keyed pseudonym of this identifier.
+    """
+
+    name: str
+    type: str
+    description: str
+    required: bool = False
+    item_type: str | None = None
+    unit: str | None = None
+    classification: str = "public"
+    allowed: tuple[str | int, ...] | None = None
+    code_list: str | None = None
+    pattern: str | None = None
+    minimum: float | str | None = None
+    maximum: float | str | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    allows_date_only: bool = False
+    pseudonym_column: str | None = None
+    authoritative_source: str | None = None
+
+    @property
+    def is_direct_identifier(self) -> bool:
+        return self.classification == "direct_identifier"
+
+
+@dataclass(frozen=True)
+class RecordRule:
+    """A condition over several fields of one record, as a SQL expression that must be true.
+
+    The expression sees the contract's typed fields and `broker_time`; an unknown result (null)
+    counts as true, so that a rule speaks only of values that are there. It may not read the clock.
+    """
+
+    name: str
+    expression: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One stream: who owns it, what its records hold, what is promised about it."""
+
+    key: str
+    version: str
+    title: str
+    agency: str
+    owner: str
+    purpose: str
+    legal_basis: str
+    kafka_key: str
+    time_zone: str
+    partitions: int
+    topic_retention_hours: int
+    lake_retention_days: int
+    freshness_seconds: int
+    completeness_percent: float
+    deletes_by_key: bool
+    compatibility: str
+    fields: tuple[Field, ...]
+    record_rules: tuple[RecordRule, ...]
+    grain: str
+
+    @property
+    def schema_tag(self) -> str:
+        return names.schema_tag(self.key, self.version)
+
+    @property
+    def identifiers(self) -> tuple[Field, ...]:
+        return tuple(f for f in self.fields if f.is_direct_identifier)
+
+    @property
+    def pseudonymised(self) -> tuple[Field, ...]:
+        return tuple(f for f in self.fields if f.pseudonym_column)
+
+    @property
+    def open_fields(self) -> tuple[Field, ...]:
+        """The fields that stay in `landed`: all but the direct identifiers."""
+        return tuple(f for f in self.fields if not f.is_direct_identifier)
+
+    def field(self, name: str) -> Field:
+        return next(f for f in self.fields if f.name == name)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over the contract and the code lists it refers to, as 64 hex digits."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,96 @@
+"""Settings: read once from the environment, then passed on as one frozen object."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from datacentre.errors import ContractError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are and how much is taken at a time.
+
+    Paths are absolute. `flush_rows` and `flush_bytes` bound one batch of the sink per stream,
+    `flush_seconds` the age of its oldest record.
+    """
+
+    home: Path
+    schemas: Path
+    bootstrap_servers: str
+    is_external_broker: bool
+    kafka_port: int
+    airflow_port: int
+    control_url: str
+    jar_cache: Path
+    flush_rows: int
+    flush_bytes: int
+    flush_seconds: float
+
+    @property
+    def contracts(self) -> Path:
+        return self.schemas / "contracts"
+
+    @property
+    def reference(self) -> Path:
+        return self.schemas / "reference"
+
+    @property
+    def mappings(self) -> Path:
+        return self.schemas / "mappings"
+
+    @property
+    def lake(self) -> Path:
+        return self.home / "lake"
+
+    @property
+    def marts(self) -> Path:
+        return self.home / "marts"
+
+    @property
+    def run(self) -> Path:
+        """Process records and logs of the services this home has started."""
+        return self.home / "run"
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings; raises ContractError for a value that can't be used."""
+    env = os.environ if environment is None else environment
+    home = Path(env.get("DATACENTRE_HOME", "var")).expanduser().resolve()
+    kafka_port = _positive_integer(env, "DATACENTRE_KAFKA_PORT", 19092)
+    external = env.get("KAFKA_BOOTSTRAP_SERVERS", "")
+    cache = Path(env.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+    return Settings(
+        home=home,
+        schemas=Path(env.get("DATACENTRE_SCHEMAS", REPOSITORY / "schemas")).expanduser().resolve(),
+        bootstrap_servers=external or f"127.0.0.1:{kafka_port}",
+        is_external_broker=bool(external),
+        kafka_port=kafka_port,
+        airflow_port=_positive_integer(env, "DATACENTRE_AIRFLOW_PORT", 18080),
+        control_url=env.get("DATACENTRE_CONTROL_URL", f"sqlite:///{home / 'control.sqlite'}"),
+        jar_cache=Path(env.get("DATACENTRE_JAR_CACHE", cache / "datacentre" / "jars")).expanduser(),
+        flush_rows=_positive_integer(env, "DATACENTRE_FLUSH_ROWS", 50_000),
+        flush_bytes=_positive_integer(env, "DATACENTRE_FLUSH_BYTES", 32 * 1024 * 1024),
+        flush_seconds=_positive_number(env, "DATACENTRE_FLUSH_SECONDS", 1.0),
+    )
+
+
+def _positive_integer(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name, str(default))
+    if not text.isdigit() or int(text) == 0:
+        raise ContractError(f"{name}={text!r} must be a positive whole number")
+    return int(text)
+
+
+def _positive_number(env: Mapping[str, str], name: str, default: float) -> float:
+    text = env.get(name, str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not value > 0:
+        raise ContractError(f"{name}={text!r} must be a positive number")
+    return value
