@@ -40,25 +40,32 @@ def read_located(file: Path) -> LocatedYaml:
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         value = yaml.safe_load(text)
-    except yaml.YAMLError as problem:
+    except (yaml.YAMLError, ValueError) as problem:  # ValueError: a date such as 2025-02-30
         mark = getattr(problem, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise ContractError(f"{file}:{line}: not YAML: {getattr(problem, 'problem', problem)}") from None
     if not isinstance(value, dict):
         raise ContractError(f"{file}:1: must be a mapping")
     lines: dict[Where, int] = {}
-    _collect(tree, (), lines)
-    return LocatedYaml(file, value, lines)
+    located = LocatedYaml(file, value, lines)
+    _collect(tree, (), located)
+    return located
 
 
-def _collect(node: yaml.Node | None, path: Where, lines: dict[Where, int]) -> None:
+def _collect(node: yaml.Node | None, path: Where, located: LocatedYaml) -> None:
+    """Fill in the lines; YAML's reader would silently keep the last of two equal keys."""
     if node is None:
         return
-    lines[path] = node.start_mark.line + 1
+    located.lines[path] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         for key, child in node.value:
-            _collect(child, (*path, key.value), lines)
-            lines[(*path, key.value)] = key.start_mark.line + 1
+            here = (*path, key.value)
+            repeated = here in located.lines
+            located.lines[here] = key.start_mark.line + 1
+            if repeated:
+                raise located.error(here, "stands twice")
+            _collect(child, here, located)
+            located.lines[here] = key.start_mark.line + 1
     elif isinstance(node, yaml.SequenceNode):
         for position, child in enumerate(node.value):
-            _collect(child, (*path, position), lines)
+            _collect(child, (*path, position), located)

@@ -33,6 +33,7 @@ from datacentre.errors import ContractError
 from datacentre.located_yaml import LocatedYaml, read_located
 
 STANDARD_VERSION = "v3.1.0"
+OPTIONS = frozenset({"minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern"})
 
 
 def load_contracts(schemas: Path) -> dict[str, Contract]:
@@ -143,6 +144,8 @@ class _Reader:
         custom = _custom(item.customProperties)
         value_side = item.items if kind == "array" and item.items else item
         options = {**(value_side.logicalTypeOptions or {}), **(item.logicalTypeOptions or {})}
+        if unknown := sorted(options.keys() - OPTIONS):
+            raise self._located.error(where, f"field {name!r}: option {unknown[0]!r} is not checked here")
         code_list = custom.get("codeList")
         return Field(
             name=name,
@@ -181,8 +184,11 @@ class _Reader:
                 raise self._located.error(where, f"field {name!r}: no code list {file}")
             return read_codes(file)
         for rule in item.quality or []:
-            if rule.metric == "invalidValues" and rule.arguments:
-                return tuple(rule.arguments["validValues"])
+            if rule.metric == "invalidValues":
+                values = (rule.arguments or {}).get("validValues")
+                if not isinstance(values, list) or not values:
+                    raise self._located.error(where, f"field {name!r}: validValues must be a list")
+                return tuple(values)
         return None
 
     def _record_rules(self, table: SchemaObject) -> tuple[RecordRule, ...]:
@@ -217,9 +223,12 @@ class _Reader:
 
 
 def read_codes(file: Path) -> tuple[str, ...]:
-    """The `code` column of a reference list, in file order."""
+    """The `code` column of a reference list, in file order; raises ContractError without one."""
     with file.open(encoding="utf-8", newline="") as lines:
-        return tuple(row["code"] for row in csv.DictReader(lines))
+        reader = csv.DictReader(lines)
+        if "code" not in (reader.fieldnames or ()):
+            raise ContractError(f"{file}:1: a code list needs a column named code")
+        return tuple(row["code"] for row in reader)
 
 
 def _custom(properties: Sequence[CustomProperty] | None) -> dict[str, Any]:

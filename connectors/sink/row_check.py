@@ -1,0 +1,227 @@
+"""Compile a contract to one DuckDB query that decodes, types and checks a batch in columns.
+
+One row comes out per message in, with every field typed and the names of *all* rules it broke.
+Fields are first taken as JSON text: `from_json` straight to a type would turn a wrong type into a
+silent null. The list of rule names is built only for rows that broke one.
+"""
+
+import json
+from collections.abc import Iterable
+
+from datacentre.contracts import Contract, Field
+
+_INSTANT = (
+    r"^\d{4}-\d{2}-\d{2}[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$"
+)
+_DATE = r"^\d{4}-\d{2}-\d{2}$"
+_INTEGER = r"^-?\d+(\.0+)?$"
+_DUCKDB_TYPES = {
+    "string": "varchar",
+    "integer": "bigint",
+    "number": "double",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp": "timestamptz",
+}
+
+
+def compile_row_check(contract: Contract) -> str:
+    """SQL over a relation `batch(kafka_partition, kafka_offset, broker_time, record_key, value)`.
+
+    Parameters `$inner` and `$outer` are the padded pseudonym keys. Columns out: those of the batch,
+    `key_text`, every contract field, `event_date`, every pseudonym column, `is_deleted`,
+    `has_identity` and `broken_rules` (empty list: none).
+    """
+    fields = contract.fields
+    names = [f.name for f in fields]
+    as_json = json.dumps(dict.fromkeys(names, "JSON"))
+    as_text = json.dumps(dict.fromkeys(names, "VARCHAR"))
+    typed = ",\n    ".join(f"{_typed(f)} as {quoted(f.name)}" for f in fields)
+    return f"""
+with decoded as (
+  select *, try(decode(value)) as text, try(decode(record_key)) as key_text,
+    {str(contract.deletes_by_key).lower()} and value is null and record_key is not null as is_deleted
+  from batch
+), valid as (
+  select *, coalesce(json_valid(text), false) as is_json,
+    coalesce(json_valid(text) and left(ltrim(text, e' \\t\\r\\n'), 1) = '{{', false) as is_object
+  from decoded
+), parsed as (
+  select *,
+    case when is_object then from_json(text, {literal(as_json)}) end as j,
+    case when is_object then from_json(text, {literal(as_text)}) end as t,
+    case when is_object then json_keys(text) end as names
+  from valid
+), known as (
+  select *, coalesce(t.schema = {literal(contract.schema_tag)}, false) as is_known from parsed
+), typed as (
+  select kafka_partition, kafka_offset, broker_time, record_key, value,
+    text, key_text, is_deleted, is_json, is_object, is_known, names, j, t,
+    {typed},
+    {_event_date(contract)} as event_date
+  from known
+), checked as (
+  select *, {_has_identity(contract)} as has_identity{_pseudonyms(contract)},
+    {_broken(contract)} as broken_rules
+  from typed
+)
+select * exclude (text, is_json, is_object, is_known, names, j, t) from checked
+"""
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: object) -> str:
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return repr(text)
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def _typed(field: Field) -> str:
+    """The typed value, null where it is absent or of the wrong type."""
+    text, raw = f"t.{quoted(field.name)}", f"j.{quoted(field.name)}"
+    match field.type:
+        case "string":
+            return f"case when starts_with({raw}, '\"') then {text} end"
+        case "integer":
+            return f"case when regexp_full_match({raw}, {literal(_INTEGER)}) then try_cast({raw} as bigint) end"
+        case "number":
+            number = f"try_cast({raw} as double)"
+            return f"case when regexp_matches({raw}, '^[-0-9]') and isfinite({number}) then {number} end"
+        case "boolean":
+            return f"case {raw} when 'true' then true when 'false' then false end"
+        case "date":
+            return f"case when {_is_text(field, _DATE)} then try_cast({text} as date) end"
+        case "timestamp":
+            return f"case when {_is_text(field, _INSTANT)} then try_cast({text} as timestamptz) end"
+        case _:
+            return _typed_array(field, raw)
+
+
+def _typed_array(field: Field, raw: str) -> str:
+    item = field.item_type or "string"
+    test = "starts_with(x, '\"')" if item == "string" else f"regexp_full_match(x, {literal(_INTEGER)})"
+    items = f"""from_json({raw}, '["JSON"]')"""
+    good = f"list_bool_and(list_transform({items}, lambda x: coalesce({test}, false)))"
+    values = f"""from_json({raw}, '["{_DUCKDB_TYPES[item].upper()}"]')"""
+    return f"case when starts_with({raw}, '[') and coalesce({good}, true) then {values} end"
+
+
+def _is_text(field: Field, pattern: str) -> str:
+    name = quoted(field.name)
+    return f"starts_with(j.{name}, '\"') and regexp_full_match(t.{name}, {literal(pattern)})"
+
+
+def _event_date(contract: Contract) -> str:
+    event_time = contract.field("event_time")
+    instant = _typed(event_time)
+    local = f"cast(({instant}) at time zone {literal(contract.time_zone)} as date)"
+    day = f"when {_is_text(event_time, _DATE)} then try_cast(t.event_time as date)"
+    return f"case {day} else {local} end" if event_time.allows_date_only else local
+
+
+def _has_identity(contract: Contract) -> str:
+    present = [f"{quoted(f.name)} is not null" for f in contract.identifiers]
+    return f"({' or '.join(present)})" if present else "false"
+
+
+def _pseudonyms(contract: Contract) -> str:
+    columns = []
+    for field in contract.pseudonymised:
+        name = quoted(field.name)
+        value = f"list_transform({name}, lambda x: {_hmac('x')})" if field.type == "array" else _hmac(name)
+        columns.append(f",\n    {value} as {quoted(field.pseudonym_column or '')}")
+    return "".join(columns)
+
+
+def _hmac(value: str) -> str:
+    return f"sha256($outer::blob || unhex(sha256($inner::blob || encode({value}))))"
+
+
+def _broken(contract: Contract) -> str:
+    shape, content = list(_shape_rules(contract)), list(_content_rules(contract))
+    return f"""case
+      when is_deleted then {_named([("record.key_not_utf8", "key_text is null")])}
+      when not is_known then {_named(shape)}
+      when {" or ".join(f"({condition})" for _, condition in content)} then {_named(content)}
+      else []::varchar[] end"""
+
+
+def _named(rules: Iterable[tuple[str, str]]) -> str:
+    cases = ", ".join(f"case when {condition} then {literal(name)} end" for name, condition in rules)
+    return f"list_filter([{cases}]::varchar[], lambda x: x is not null)"
+
+
+def _shape_rules(contract: Contract) -> Iterable[tuple[str, str]]:
+    """What can be said of a message that doesn't name this contract's version."""
+    yield "record.null_key", "record_key is null"
+    yield "record.null_value", "value is null"
+    yield "record.not_utf8", "value is not null and text is null"
+    yield "record.not_json", "text is not null and not is_json"
+    yield "record.not_object", "is_json and not is_object"
+    yield "schema.required", "is_object and j.schema is null"
+    yield "record.unknown_contract", "is_object and j.schema is not null"
+
+
+def _content_rules(contract: Contract) -> Iterable[tuple[str, str]]:
+    """Every rule of the contract; a null condition counts as kept."""
+    key = quoted(contract.kafka_key)
+    yield "record.null_key", "record_key is null"
+    yield "record.key_not_utf8", "record_key is not null and key_text is null"
+    yield "record.key_mismatch", f"coalesce(key_text <> {key}, false)"
+    known = ", ".join(literal(f.name) for f in contract.fields)
+    yield "record.unknown_field", f"not list_has_all([{known}], names)"
+    yield "record.duplicate_key", "len(names) <> len(list_distinct(names))"
+    for field in contract.fields:
+        yield from _field_rules(field)
+    for rule in contract.record_rules:
+        yield rule.name, f"not coalesce(({rule.expression}), true)"
+
+
+def _field_rules(field: Field) -> Iterable[tuple[str, str]]:
+    name, raw = quoted(field.name), f"j.{quoted(field.name)}"
+    if field.required:
+        yield f"{field.name}.required", f"{raw} is null"
+    typed = "event_date" if field.name == "event_time" else name
+    yield f"{field.name}.type", f"{raw} is not null and {typed} is null"
+    if field.allowed is not None:
+        allowed = ", ".join(literal(v) for v in field.allowed)
+        bad = f"not list_has_all([{allowed}], {name})" if field.type == "array" else f"{name} not in ({allowed})"
+        yield f"{field.name}.allowed", f"coalesce({bad}, false)"
+    if field.pattern is not None:
+        yield f"{field.name}.pattern", f"coalesce({_pattern_broken(field, name)}, false)"
+    if (bound := _out_of_range(field, name)) is not None:
+        yield f"{field.name}.range", f"coalesce({bound}, false)"
+    if (bound := _out_of_length(field, name)) is not None:
+        yield f"{field.name}.length", f"coalesce({bound}, false)"
+
+
+def _pattern_broken(field: Field, name: str) -> str:
+    pattern = literal(field.pattern)
+    if field.type == "array":
+        return f"len(list_filter({name}, lambda x: not regexp_full_match(x, {pattern}))) > 0"
+    return f"not regexp_full_match({name}, {pattern})"
+
+
+def _out_of_range(field: Field, name: str) -> str | None:
+    cast = f"::{_DUCKDB_TYPES[field.type]}" if field.type in ("date", "timestamp") else ""
+    bounds = []
+    if field.minimum is not None:
+        bounds.append(f"{name} < {literal(field.minimum)}{cast}")
+    if field.maximum is not None:
+        bounds.append(f"{name} > {literal(field.maximum)}{cast}")
+    return " or ".join(bounds) or None
+
+
+def _out_of_length(field: Field, name: str) -> str | None:
+    size = f"len({name})" if field.type == "array" else f"length({name})"
+    bounds = []
+    if field.min_length is not None:
+        bounds.append(f"{size} < {field.min_length}")
+    if field.max_length is not None:
+        bounds.append(f"{size} > {field.max_length}")
+    return " or ".join(bounds) or None
+
+

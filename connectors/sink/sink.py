@@ -1,0 +1,169 @@
+"""The sink's loop: poll, buffer, flush by rows, bytes or age."""
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from connectors.sink.batch import Batch
+from connectors.sink.client import Consumer, KafkaPythonConsumer, Partition
+from connectors.sink.writer import Fenced, StreamWriter
+from connectors.topics import describe_topics
+from datacentre import names
+from datacentre.contracts import Contract
+from datacentre.errors import CheckFailed, SourceUnavailable
+from datacentre.pseudonym import load_or_create
+from datacentre.settings import Settings
+
+GROUP = "datacentre-sink"
+_POLL_SECONDS = 0.2
+_POLL_RECORDS = 20_000
+_LOOK_SECONDS = 0.5
+_FREE_BYTES = 64 * 1024 * 1024
+
+
+@dataclass
+class Progress:
+    """Rows written by this process so far."""
+
+    landed: Counter[str] = field(default_factory=Counter)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    commits: int = 0
+    fenced: int = 0
+
+
+class Sink:
+    """One member of the sink's consumer group, writing some or all streams."""
+
+    def __init__(self, settings: Settings, contracts: Mapping[str, Contract], start_partitions: bool = False):
+        """Raises SourceUnavailable without a broker, CheckFailed when the lake and the broker don't fit."""
+        self._settings = settings
+        self._topics = describe_topics(settings.bootstrap_servers, contracts.values())
+        key = load_or_create(settings.home)
+        self._check_disk()
+        self._writers = {
+            k: StreamWriter(settings.lake, c, key, self._topics[k], start_partitions=start_partitions)
+            for k, c in contracts.items()
+        }
+        self._batches = {k: Batch() for k in contracts}
+        self._next: dict[Partition, int] = {}
+        self._failure: Exception | None = None
+        self.progress = Progress()
+
+    def run(self, until_caught_up: bool, stopping: Callable[[], bool], told: Callable[[Progress], None]) -> Progress:
+        """Consume until `stopping()`; or until the lake holds the end offsets seen at the start.
+
+        Whoever lands them counts: another member of the group may do it. `told` is called after
+        every flush.
+        """
+        topics = [names.topic(k) for k in self._writers]
+        consumer: Consumer = KafkaPythonConsumer(
+            self._settings.bootstrap_servers, GROUP, topics, self._assigned, self._revoked
+        )
+        self._consumer = consumer
+        looked_at = 0.0
+        try:
+            while not stopping():
+                self._take(consumer)
+                if self._flush_due():
+                    told(self.progress)
+                if until_caught_up and time.monotonic() - looked_at > _LOOK_SECONDS:
+                    looked_at = time.monotonic()
+                    if self._is_caught_up():
+                        break
+            for key in self._writers:
+                self._flush(key)
+            told(self.progress)
+        finally:
+            consumer.close()
+        return self.progress
+
+    def _take(self, consumer: Consumer) -> None:
+        found = consumer.poll(_POLL_SECONDS, _POLL_RECORDS)
+        if self._failure is not None:
+            raise self._failure
+        for (topic, partition), messages in found.items():
+            add = self._batches[topic].add
+            for offset, time_ms, key, value in messages:
+                add(partition, offset, time_ms, key, value)
+        for at, position in consumer.positions().items():
+            start = self._next.get(at)
+            if start is not None and position > start:
+                self._batches[at[0]].advance(at[1], start, position)
+                self._next[at] = position
+
+    def _assigned(self, partitions: Iterable[Partition]) -> None:
+        """Start each partition where the lake ends. Errors are raised by the loop: the client swallows them."""
+        try:
+            for topic in {topic for topic, _ in partitions}:
+                self._rewind(topic, [p for t, p in partitions if t == topic])
+        except Exception as problem:
+            self._failure = problem
+
+    def _revoked(self, partitions: Iterable[Partition]) -> None:
+        """Forget what isn't committed: the next owner reads it again from the lake's position."""
+        for topic, partition in partitions:
+            self._next.pop((topic, partition), None)
+            self._batches[topic] = self._batches[topic].without({partition})
+
+    def _rewind(self, key: str, partitions: Iterable[int]) -> None:
+        writer, topic = self._writers[key], self._topics[key]
+        for partition, offset in writer.positions(partitions).items():
+            first = topic.first_offsets[partition]
+            if offset < first:
+                raise CheckFailed(
+                    f"{key}: partition {partition} offsets {offset} to {first - 1} are lost: retention removed "
+                    f"them before they were landed. Nothing was read"
+                )
+            self._next[(key, partition)] = offset
+            self._consumer.seek((key, partition), offset)
+
+    def _flush_due(self) -> bool:
+        due = [key for key, batch in self._batches.items() if self._is_due(batch)]
+        for key in due:
+            self._flush(key)
+        return bool(due)
+
+    def _is_due(self, batch: Batch) -> bool:
+        settings = self._settings
+        return bool(batch.ranges) and (
+            len(batch.offsets) >= settings.flush_rows
+            or batch.size_bytes >= settings.flush_bytes
+            or batch.age() >= settings.flush_seconds
+        )
+
+    def _flush(self, key: str) -> None:
+        batch = self._batches[key]
+        if not batch.ranges:
+            return
+        self._batches[key] = Batch()
+        self._check_disk()
+        try:
+            done = self._writers[key].commit(batch)
+        except Fenced:
+            self.progress.fenced += 1
+            owned = [p for t, p in self._consumer.positions() if t == key]
+            self._rewind(key, owned)
+            return
+        self.progress.commits += 1
+        self.progress.landed[key] += done.landed
+        self.progress.quarantined[key] += done.quarantined
+        self._consumer.note({(key, p): following for p, (_, following) in batch.ranges.items()})
+
+    def _is_caught_up(self) -> bool:
+        for key, writer in self._writers.items():
+            end = self._topics[key].end_offsets
+            landed = writer.positions(end)
+            if any(landed.get(p, 0) < offset for p, offset in end.items()):
+                return False
+        return True
+
+    def _check_disk(self) -> None:
+        self._settings.lake.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self._settings.lake).free
+        if free < _FREE_BYTES:
+            raise SourceUnavailable(
+                f"{self._settings.lake}: only {free // 1024 // 1024} MiB free on the disk, the sink needs "
+                f"{_FREE_BYTES // 1024 // 1024}; free some space, then start the sink again: nothing is lost"
+            )

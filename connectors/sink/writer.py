@@ -1,0 +1,165 @@
+"""The commit protocol of one stream: vault, quarantine, landed, in that order, exactly once.
+
+The lake is the truth: `landed` stores for every partition the next offset to land, in the same
+commit as the rows. The other two tables may be ahead of it after a crash, never behind.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from connectors.sink.batch import Batch
+from connectors.sink.split import Splitter
+from connectors.topics import Topic
+from datacentre.contracts import Contract
+from datacentre.errors import CheckFailed, SourceUnavailable
+from datacentre.pseudonym import PseudonymKey
+from lake.commit import append, recorded_hashes
+from lake.positions import transactions
+from lake.tables import bound_topic, create_table, open_table
+
+
+class Fenced(Exception):
+    """Another writer committed first: this batch is void, read again from the lake's positions."""
+
+
+@dataclass(frozen=True)
+class Committed:
+    """Rows of one commit, by table."""
+
+    landed: int
+    quarantined: int
+    identified: int
+
+
+class StreamWriter:
+    """Writes one stream's three tables."""
+
+    def __init__(
+        self, lake: Path, contract: Contract, key: PseudonymKey, topic: Topic, start_partitions: bool = False
+    ):
+        self.contract = contract
+        self._lake = lake
+        self._topic = topic
+        self._splitter = Splitter(contract, key)
+        self._landed = self._bound(open_table(lake, contract, "landed"), "landed")
+        self._vault = self._bound(open_table(lake, contract, "vault"), "vault")
+        self._quarantine = self._bound(open_table(lake, contract, "quarantine"), "quarantine")
+        self._begin(start_partitions)
+
+    def _bound(self, table: DeltaTable | None, layer: str) -> DeltaTable:
+        """The table, created when absent; refuses one that holds another topic's offsets."""
+        key = self.contract.key
+        if table is None:
+            return create_table(self._lake, self.contract, layer, self._topic.identity)
+        if bound_topic(table) != self._topic.identity:
+            raise CheckFailed(
+                f"{key}: {layer} holds offsets of topic {bound_topic(table)}, the broker's topic is "
+                f"{self._topic.identity}: it was recreated or this is another cluster. Nothing was read. "
+                f"Point KAFKA_BOOTSTRAP_SERVERS at the right broker, or move {layer}/{key} away to start anew"
+            )
+        return table
+
+    def _begin(self, start_partitions: bool) -> None:
+        """Record where each partition of a new table starts; others only when told to."""
+        known = transactions(self._landed, self._topic.partitions)
+        missing = [p for p in self._topic.partitions if p not in known]
+        if not missing:
+            return
+        is_new = not known and self._landed.version() == 0
+        if not is_new and not start_partitions:
+            raise CheckFailed(
+                f"{self.contract.key}: landed has rows but no transaction for partition(s) {missing}: was the "
+                f"topic given more partitions, or the log cut? Start them with: datacentre sink --start-partitions"
+            )
+        self._start(missing)
+
+    def _start(self, partitions: Iterable[int]) -> None:
+        """Commit the oldest offset that the broker still has as the first position of these partitions."""
+        ranges = {p: (self._topic.first_offsets[p],) * 2 for p in partitions}
+        try:
+            append(self._landed, self._landed_rows(), ranges, self.contract)
+        except CommitFailedError:  # a second sink that starts at the same time has just done it
+            self._landed.update_incremental()
+
+    def _landed_rows(self) -> pa.Table:
+        return pa.schema(self._landed.schema().to_arrow()).empty_table()
+
+    def positions(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Next offset to read by partition, after a look at what others have committed."""
+        self._landed.update_incremental()
+        found = transactions(self._landed, partitions)
+        self._check_ahead(found)
+        return found
+
+    def _check_ahead(self, landed: Mapping[int, int]) -> None:
+        """A range that only vault or quarantine has must be decoded again by the contract they used."""
+        for table, layer in ((self._vault, "vault"), (self._quarantine, "quarantine")):
+            table.update_incremental()
+            for partition, following in transactions(table, landed).items():
+                start = landed[partition]
+                if following <= start:
+                    continue
+                foreign = recorded_hashes(table, partition, start) - {self.contract.hash}
+                if foreign:
+                    raise CheckFailed(
+                        f"{self.contract.key}: {layer} already holds partition {partition} offsets {start} to "
+                        f"{following - 1}, written under contract {', '.join(sorted(h[:12] for h in foreign))}; now it "
+                        f"is {self.contract.hash[:12]}. Put that contract back, run datacentre sink "
+                        f"--until-caught-up, then change it"
+                    )
+
+    def commit(self, batch: Batch) -> Committed:
+        """Write one batch; raises Fenced when it must be thrown away, naming nothing: re-read and go on.
+
+        Raises SourceUnavailable when the disk or store refuses; nothing counts as written then.
+        """
+        self._landed.update_incremental()
+        known = transactions(self._landed, batch.ranges)
+        stale = {p for p, (start, _) in batch.ranges.items() if known.get(p) != start}
+        if stale:
+            batch = batch.without(stale)
+            if not batch.ranges:
+                raise Fenced(sorted(stale))
+        split = self._splitter.split(batch.table())
+        try:
+            self._append_new(self._vault, split.vault, batch.ranges)
+            self._append_new(self._quarantine, split.quarantine, batch.ranges)
+            append(self._landed, split.landed, batch.ranges, self.contract)
+        except CommitFailedError as lost:
+            raise Fenced(str(lost)) from lost
+        except (DeltaError, OSError) as problem:
+            raise SourceUnavailable(
+                f"{self.contract.key}: can't write to {self._lake}: {' '.join(str(problem).split())[:200]}"
+            ) from problem
+        if stale:
+            raise Fenced(sorted(stale))
+        return Committed(split.landed.num_rows, split.quarantine.num_rows, split.vault.num_rows)
+
+    def _append_new(self, table: DeltaTable, rows: pa.Table, ranges: Mapping[int, tuple[int, int]]) -> None:
+        """Append the rows at or above this table's own transaction, and never lower that."""
+        if rows.num_rows == 0:
+            return
+        table.update_incremental()
+        ahead = transactions(table, ranges)
+        is_new = pa.array([True] * rows.num_rows)
+        for partition, following in ahead.items():
+            is_old = pc.and_(
+                pc.equal(rows["kafka_partition"], partition), pc.less(rows["kafka_offset"], following)
+            )
+            is_new = pc.and_not(is_new, is_old)
+        rows = rows.filter(is_new)
+        if rows.num_rows == 0:
+            return
+        touched = set(pc.unique(rows["kafka_partition"]).to_pylist())
+        append(
+            table,
+            rows,
+            {p: (max(s, ahead.get(p, s)), n) for p, (s, n) in ranges.items() if p in touched},
+            self.contract,
+        )

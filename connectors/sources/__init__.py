@@ -1,0 +1,1 @@
+"""Sources: what writes records to Kafka."""

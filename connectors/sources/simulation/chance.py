@@ -1,0 +1,36 @@
+"""Weighted choices and skewed durations that cost one table look-up each."""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from itertools import accumulate
+from statistics import NormalDist
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_SIZE = 4096
+
+
+class Choice(Generic[T]):
+    """A distribution as 4,096 equally likely values: call it with a uniform number in [0, 1)."""
+
+    __slots__ = ("_table",)
+
+    def __init__(self, table: list[T]):
+        self._table = table
+
+    def __call__(self, uniform: float) -> T:
+        return self._table[int(uniform * _SIZE)]
+
+
+def weighted(weights: Mapping[T, float]) -> Choice[T]:
+    """Values in proportion to their weights (to 1/4096)."""
+    values, bounds = list(weights), list(accumulate(weights.values()))
+    positions = ((n + 0.5) / _SIZE * bounds[-1] for n in range(_SIZE))
+    return Choice([values[bisect_right(bounds, position)] for position in positions])
+
+
+def lognormal(median: float, sigma: float) -> Choice[float]:
+    """Lognormal durations by their median (any unit) and the spread of their logarithm."""
+    normal = NormalDist()
+    return Choice([median * 2.718281828459045 ** (sigma * normal.inv_cdf((n + 0.5) / _SIZE)) for n in range(_SIZE)])

@@ -1,0 +1,122 @@
+"""Topics: created from the contracts, described by their ids."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import NewTopic
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from datacentre import names
+from datacentre.contracts import Contract
+from datacentre.errors import SourceUnavailable
+
+_HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as the broker has it; offsets by partition, `end` exclusive and only what is committed."""
+
+    name: str
+    identity: str
+    first_offsets: Mapping[int, int]
+    end_offsets: Mapping[int, int]
+
+    @property
+    def partitions(self) -> tuple[int, ...]:
+        return tuple(sorted(self.first_offsets))
+
+
+def admin_client(bootstrap_servers: str) -> KafkaAdminClient:
+    """Raises SourceUnavailable in one line when no broker answers."""
+    try:
+        return KafkaAdminClient(bootstrap_servers=bootstrap_servers, client_id="datacentre-admin")
+    except (KafkaError, OSError, ValueError) as problem:
+        raise unreachable(bootstrap_servers, problem) from None
+
+
+def unreachable(bootstrap_servers: str, problem: Exception) -> SourceUnavailable:
+    return SourceUnavailable(
+        f"no Kafka broker answers at {bootstrap_servers} ({type(problem).__name__}). Start the local one "
+        f"with: datacentre up kafka, or set KAFKA_BOOTSTRAP_SERVERS to a broker"
+    )
+
+
+def create_topics(bootstrap_servers: str, contracts: Iterable[Contract]) -> tuple[str, ...]:
+    """Create the topics that are missing; returns their names."""
+    admin = admin_client(bootstrap_servers)
+    created = []
+    try:
+        existing = set(admin.list_topics())
+        for contract in contracts:
+            name = names.topic(contract.key)
+            if name in existing:
+                continue
+            try:
+                admin.create_topics([_new_topic(name, contract)])
+            except TopicAlreadyExistsError:
+                continue
+            created.append(name)
+    except KafkaError as problem:
+        raise unreachable(bootstrap_servers, problem) from None
+    finally:
+        admin.close()
+    return tuple(created)
+
+
+def _new_topic(name: str, contract: Contract) -> NewTopic:
+    return NewTopic(
+        name,
+        num_partitions=contract.partitions,
+        replication_factor=1,
+        topic_configs={
+            "cleanup.policy": "delete",
+            "retention.ms": str(contract.topic_retention_hours * _HOUR_MS),
+            # The broker's clock dates the rows, so that a sender's wrong clock makes no partitions.
+            "message.timestamp.type": "LogAppendTime",
+        },
+    )
+
+
+def describe_topics(bootstrap_servers: str, contracts: Iterable[Contract]) -> dict[str, Topic]:
+    """Identity and offsets of each contract's topic, by stream key; raises SourceUnavailable if one is absent."""
+    keys = [contract.key for contract in contracts]
+    admin = admin_client(bootstrap_servers)
+    try:
+        cluster_id = admin.describe_cluster()["cluster_id"]
+        described = {t["name"]: t for t in admin.describe_topics([names.topic(k) for k in keys])}
+    except KafkaError as problem:
+        raise unreachable(bootstrap_servers, problem) from None
+    finally:
+        admin.close()
+    absent = [k for k in keys if described.get(names.topic(k), {}).get("error_code", 1)]
+    if absent:
+        raise SourceUnavailable(
+            f"the broker at {bootstrap_servers} has no topic {', '.join(absent)}; create it with: datacentre up kafka"
+        )
+    parts = {k: [p["partition_index"] for p in described[names.topic(k)]["partitions"]] for k in keys}
+    first, end = _offsets(bootstrap_servers, parts)
+    return {
+        k: Topic(names.topic(k), f"{cluster_id}/{described[names.topic(k)]['topic_id']}", first[k], end[k])
+        for k in keys
+    }
+
+
+def _offsets(
+    bootstrap_servers: str, partitions: Mapping[str, list[int]]
+) -> tuple[dict[str, dict[int, int]], dict[str, dict[int, int]]]:
+    consumer = KafkaConsumer(
+        bootstrap_servers=bootstrap_servers, isolation_level="read_committed", enable_auto_commit=False
+    )
+    try:
+        every = [TopicPartition(names.topic(k), p) for k, ps in partitions.items() for p in ps]
+        first, end = consumer.beginning_offsets(every), consumer.end_offsets(every)
+    except KafkaError as problem:
+        raise unreachable(bootstrap_servers, problem) from None
+    finally:
+        consumer.close()
+    return (
+        {k: {p: first[TopicPartition(names.topic(k), p)] for p in ps} for k, ps in partitions.items()},
+        {k: {p: end[TopicPartition(names.topic(k), p)] for p in ps} for k, ps in partitions.items()},
+    )

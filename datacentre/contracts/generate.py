@@ -1,0 +1,161 @@
+"""The files that are generated from the contracts and committed: dbt staging and JSON Schemas."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from datacentre import names
+from datacentre.contracts.columns import landed_schema
+from datacentre.contracts.json_schema import json_schema
+from datacentre.contracts.model import Contract
+
+__all__ = ["dbt_sources", "drift", "generated_files", "json_schema", "staging_model", "staging_properties"]
+
+_CERTIFICATE = "certificate_id"
+_LANDED_DESCRIPTIONS = {
+    "kafka_partition": "Partition of the topic that carried the record.",
+    "kafka_offset": "Offset of the record in its partition.",
+    "broker_time": "When the broker received the record.",
+    "ingest_date": "UTC date of broker_time.",
+    _CERTIFICATE: "Number of the certificate that released the record to the marts.",
+    "record_key": "Kafka key of the record.",
+    "is_deleted": "Whether the row asks to forget its key.",
+    "has_identity": "Whether the record carried a direct identifier, kept in the vault.",
+    "schema_version": "Contract key and version that the record was written to.",
+    "event_time": "When the event happened; empty where only its day is known.",
+    "event_date": "Local day of the event.",
+    "pseudonym_key_id": "Key that the pseudonyms were made with.",
+}
+_SCALARS = {
+    pa.int32(): "integer",
+    pa.int64(): "bigint",
+    pa.float64(): "double",
+    pa.bool_(): "boolean",
+    pa.string(): "varchar",
+    pa.date32(): "date",
+    pa.timestamp("us", "UTC"): "timestamp with time zone",
+}
+_HEADER = "Generated from schemas/contracts; change the contract and generate again."
+
+
+def dbt_sources(contracts: Mapping[str, Contract]) -> str:
+    """The `lake` source: one table per stream, with what `landed` holds and the certificate."""
+    tables = [
+        {"name": c.key, "description": f"{c.title}, certified records: {c.grain}.", "columns": _columns(c, ())}
+        for c in contracts.values()
+    ]
+    source = {
+        "name": "lake",
+        "description": "Landed records inside certified offset ranges, one view per stream.",
+        "tables": tables,
+    }
+    return _yaml({"version": 2, "sources": [source]})
+
+
+def staging_model(contract: Contract) -> str:
+    """SQL of one staging model: its stream without duplicates, corrected and deleted events."""
+    listed = "\n".join(f"        {name}," for name, _ in _staged(contract))
+    return f"""-- {_HEADER}
+with source as (
+    {{{{ stage_stream('{contract.key}') }}}}
+),
+
+renamed as (
+    select
+{listed}
+    from source
+),
+
+final as (
+    select * from renamed
+)
+
+select * from final
+"""
+
+
+def staging_properties(contracts: Mapping[str, Contract]) -> str:
+    """Descriptions, grain and tests of all staging models."""
+    models = [
+        {
+            "name": names.staging_model(c.key),
+            "description": f"{c.title}: {c.grain}, without duplicates, corrected and deleted events.",
+            "data_tests": [{"unique_together": {"arguments": {"columns": ["source", "event_id"]}}}],
+            "columns": _columns(c, ("is_deleted",)),
+        }
+        for c in contracts.values()
+    ]
+    return _yaml({"version": 2, "models": models})
+
+
+def generated_files(contracts: Mapping[str, Contract], dbt_project: Path, schemas: Path) -> dict[Path, str]:
+    """Path and content of every generated file."""
+    staging, json_folder = _folders(dbt_project, schemas)
+    files = {
+        staging / "_sources.yml": dbt_sources(contracts),
+        staging / "_staging.yml": staging_properties(contracts),
+    }
+    for contract in contracts.values():
+        files[staging / f"{names.staging_model(contract.key)}.sql"] = staging_model(contract)
+        text = json.dumps(json_schema(contract), indent=2, ensure_ascii=False)
+        files[json_folder / f"{contract.key}.json"] = text + "\n"
+    return files
+
+
+def drift(contracts: Mapping[str, Contract], dbt_project: Path, schemas: Path) -> list[str]:
+    """One line per generated file that is missing, differs, or belongs to no contract any more."""
+    files = generated_files(contracts, dbt_project, schemas)
+    staging, json_folder = _folders(dbt_project, schemas)
+    found = [*staging.glob("stg_*.sql"), *json_folder.glob("*.json")]
+    lines = [f"{file}: left over, no contract has it" for file in found if file not in files]
+    for file, text in files.items():
+        if not file.exists():
+            lines.append(f"{file}: missing")
+        elif file.read_text(encoding="utf-8") != text:
+            lines.append(f"{file}: differs from the contracts")
+    return sorted(lines)
+
+
+def _folders(dbt_project: Path, schemas: Path) -> tuple[Path, Path]:
+    return dbt_project / "models" / "staging", schemas / "json"
+
+
+def _landed(contract: Contract) -> list[tuple[str, pa.DataType]]:
+    schema = landed_schema(contract)
+    columns = list(zip(schema.names, schema.types, strict=True))
+    position = schema.names.index("record_key")
+    return [*columns[:position], (_CERTIFICATE, pa.int64()), *columns[position:]]
+
+
+def _staged(contract: Contract) -> list[tuple[str, pa.DataType]]:
+    return [(name, kind) for name, kind in _landed(contract) if name != "is_deleted"]
+
+
+def _columns(contract: Contract, left_out: tuple[str, ...]) -> list[dict[str, Any]]:
+    described = {f.name: f.description for f in contract.open_fields} | {
+        str(f.pseudonym_column): f"Keyed pseudonym of {f.name}." for f in contract.pseudonymised
+    }
+    return [
+        {
+            "name": name,
+            "description": _LANDED_DESCRIPTIONS.get(name) or described[name],
+            "data_type": _sql_type(kind),
+        }
+        for name, kind in _landed(contract)
+        if name not in left_out
+    ]
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    """DuckDB's name of an Arrow type that a contract can hold."""
+    if pa.types.is_list(kind):
+        return f"{_SCALARS[kind.value_type]}[]"
+    return _SCALARS[kind]
+
+
+def _yaml(tree: dict[str, Any]) -> str:
+    return f"# {_HEADER}\n" + yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=110)

@@ -1,0 +1,254 @@
+"""Certificates over offset ranges: what was checked, what passed, what is held and why.
+
+At most one certificate that isn't superseded covers an offset of a stream's partition. The
+certificate's number grows with every decision, also with a late release, so that whoever builds
+from the store takes what has a number above the last one built.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from datacentre.control.ranges import OffsetRange, gaps
+from datacentre.control.store import writing
+from datacentre.control.tables import certificate
+from datacentre.errors import CheckFailed
+
+MAX_RECORD_IDS = 1000
+
+
+class Status(StrEnum):
+    PASSED = "passed"
+    HELD = "held"
+    RELEASED = "released"
+    QUARANTINED = "quarantined"
+    SUPERSEDED = "superseded"
+
+
+CERTIFIED = (Status.PASSED, Status.RELEASED)
+_COVERING = certificate.c.status != Status.SUPERSEDED
+
+
+class OverlappingCertificate(CheckFailed):
+    """Somebody else has certified or held a part of this range in the meantime."""
+
+
+@dataclass(frozen=True)
+class Failing:
+    """An expectation that wasn't met. `record_ids` are `partition:offset`, never values."""
+
+    expectation: str
+    severity: str
+    unexpected_count: int
+    record_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the gate said of one batch, and what it was measured against."""
+
+    status: Status
+    reason: str
+    failing: tuple[Failing, ...]
+    contract_hash: str
+    suite_hash: str
+    landed_version: int
+
+
+@dataclass(frozen=True)
+class CertifiedRange:
+    """Offsets `[start_offset, next_offset)` that may be built on."""
+
+    certificate_id: int
+    partition: int
+    start_offset: int
+    next_offset: int
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """One row of the store."""
+
+    id: int
+    stream: str
+    range: OffsetRange
+    status: Status
+    reason: str
+    failing: tuple[Failing, ...]
+    landed_version: int
+    created_at: datetime
+    decided_at: datetime | None
+    decided_by: str | None
+
+
+def covered(engine: sa.Engine, stream: str) -> tuple[OffsetRange, ...]:
+    """The ranges that aren't to be checked again, by partition and offset."""
+    c = certificate.c
+    query = sa.select(c.partition, c.start_offset, c.next_offset).where(c.stream == stream, _COVERING)
+    with engine.connect() as connection:
+        rows = connection.execute(query.order_by(c.partition, c.start_offset))
+        return tuple(OffsetRange(*row) for row in rows)
+
+
+def pending(engine: sa.Engine, stream: str, landed_next: Mapping[int, int]) -> tuple[OffsetRange, ...]:
+    """The landed ranges that no certificate covers, from offset 0 on, by partition and offset.
+
+    `landed_next` is the next offset to land by partition. Rows that arrive late into a gap can't be:
+    a partition's offsets land in order.
+    """
+    c = certificate.c
+    width = sa.func.sum(c.next_offset - c.start_offset)
+    query = sa.select(c.partition, width, sa.func.max(c.next_offset)).where(c.stream == stream, _COVERING)
+    with engine.connect() as connection:
+        ends = {p: (int(w), n) for p, w, n in connection.execute(query.group_by(c.partition))}
+    unchecked: list[OffsetRange] = []
+    for partition, following in sorted(landed_next.items()):
+        total, end = ends.get(partition, (0, 0))
+        if total == end:  # one unbroken range from 0, the common case, needs no reading of each
+            unchecked += gaps((), partition, end, following)
+        else:
+            unchecked += gaps(covered(engine, stream), partition, 0, following)
+    return tuple(unchecked)
+
+
+def record(
+    engine: sa.Engine, stream: str, ranges: Sequence[OffsetRange], judgement: Judgement
+) -> tuple[int, ...]:
+    """Store one certificate per range, all or none, and return their numbers.
+
+    Each keeps the ids of its own range, at most 1000. Raises OverlappingCertificate when a
+    certificate already covers a part of one of the ranges.
+    """
+    with writing(engine) as connection:
+        return tuple(_insert(connection, stream, wanted, judgement) for wanted in ranges)
+
+
+def certified_ranges(engine: sa.Engine, stream: str) -> tuple[CertifiedRange, ...]:
+    """The ranges that passed or were released, by certificate number."""
+    c = certificate.c
+    query = sa.select(c.id, c.partition, c.start_offset, c.next_offset)
+    query = query.where(c.stream == stream, c.status.in_(CERTIFIED)).order_by(c.id)
+    with engine.connect() as connection:
+        return tuple(CertifiedRange(*row) for row in connection.execute(query))
+
+
+def held(engine: sa.Engine, stream: str | None = None) -> tuple[Certificate, ...]:
+    """The certificates that wait for an engineer, of one stream or of all, oldest first."""
+    c = certificate.c
+    query = sa.select(certificate).where(c.status == Status.HELD).order_by(c.id)
+    if stream is not None:
+        query = query.where(c.stream == stream)
+    with engine.connect() as connection:
+        return tuple(_certificate(row) for row in connection.execute(query).mappings())
+
+
+def release(engine: sa.Engine, certificate_id: int, who: str, reason: str) -> int:
+    """Certify a held range as it is; returns its new number. The held certificate is superseded."""
+    with writing(engine) as connection:
+        row = _decide(connection, certificate_id, Status.SUPERSEDED, who)
+        kept = {name: row[name] for name in row if name not in ("id", "created_at")}
+        changed = {
+            "status": Status.RELEASED,
+            "reason": reason,
+            "replaces": certificate_id,
+            "decided_by": who,
+            "decided_at": _now(),
+            "created_at": _now(),
+        }
+        return _number(connection.execute(certificate.insert().values({**kept, **changed})))
+
+
+def quarantine(engine: sa.Engine, certificate_id: int, who: str, reason: str) -> None:
+    """Keep a held range out for good: it stays covered and is never certified."""
+    with writing(engine) as connection:
+        _decide(connection, certificate_id, Status.QUARANTINED, who, reason)
+
+
+def recheck(engine: sa.Engine, certificate_id: int, who: str, reason: str) -> None:
+    """Give a held range back to the next check, after the contract or the suite has changed."""
+    with writing(engine) as connection:
+        _decide(connection, certificate_id, Status.SUPERSEDED, who, reason)
+
+
+def _insert(connection: sa.Connection, stream: str, wanted: OffsetRange, judgement: Judgement) -> int:
+    c = certificate.c
+    overlap = sa.select(c.id, c.start_offset, c.next_offset).where(
+        c.stream == stream,
+        c.partition == wanted.partition,
+        c.start_offset < wanted.next,
+        c.next_offset > wanted.start,
+        _COVERING,
+    )
+    if (other := connection.execute(overlap.limit(1)).first()) is not None:
+        raise OverlappingCertificate(
+            f"{stream} {wanted} overlaps certificate {other.id} ({other.start_offset}..{other.next_offset});"
+            " another check is running, this one's result is dropped"
+        )
+    values = {
+        "stream": stream,
+        "partition": wanted.partition,
+        "start_offset": wanted.start,
+        "next_offset": wanted.next,
+        "status": judgement.status,
+        "reason": judgement.reason,
+        "failing": _failing_within(wanted, judgement.failing),
+        "contract_hash": judgement.contract_hash,
+        "suite_hash": judgement.suite_hash,
+        "landed_version": judgement.landed_version,
+        "created_at": _now(),
+    }
+    return _number(connection.execute(certificate.insert().values(values)))
+
+
+def _failing_within(wanted: OffsetRange, failing: Iterable[Failing]) -> list[dict[str, Any]]:
+    room, kept = MAX_RECORD_IDS, []
+    for item in failing:
+        ids = list(islice((i for i in item.record_ids if wanted.holds(i)), room))
+        room -= len(ids)
+        kept.append({**asdict(item), "record_ids": ids})
+    return kept
+
+
+def _decide(
+    connection: sa.Connection, certificate_id: int, status: Status, who: str, reason: str | None = None
+) -> Mapping[str, Any]:
+    """Change a held certificate and return what it was; raises CheckFailed when it isn't held."""
+    c = certificate.c
+    row = connection.execute(sa.select(certificate).where(c.id == certificate_id)).mappings().first()
+    if row is None or row["status"] != Status.HELD:
+        state = "doesn't exist" if row is None else f"is {row['status']}"
+        raise CheckFailed(f"certificate {certificate_id} {state}; only a held one can be decided on")
+    text = row["reason"] if reason is None else f"{row['reason']}; {reason}"
+    change = certificate.update().where(c.id == certificate_id)
+    connection.execute(change.values(status=status, reason=text, decided_by=who, decided_at=_now()))
+    return dict(row)
+
+
+def _certificate(row: Mapping[str, Any]) -> Certificate:
+    return Certificate(
+        id=row["id"],
+        stream=row["stream"],
+        range=OffsetRange(row["partition"], row["start_offset"], row["next_offset"]),
+        status=Status(row["status"]),
+        reason=row["reason"],
+        failing=tuple(Failing(**{**f, "record_ids": tuple(f["record_ids"])}) for f in row["failing"]),
+        landed_version=row["landed_version"],
+        created_at=row["created_at"],
+        decided_at=row["decided_at"],
+        decided_by=row["decided_by"],
+    )
+
+
+def _number(result: sa.CursorResult[Any]) -> int:
+    key = result.inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

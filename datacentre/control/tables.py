@@ -1,0 +1,91 @@
+"""The tables of the control store."""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+
+class Instant(sa.TypeDecorator[datetime]):
+    """A UTC instant; SQLite keeps no zone, so it is put back on the way out."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        return value if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None or value.tzinfo is not None:
+            return value
+        return value.replace(tzinfo=UTC)
+
+
+# SQLite gives an autoincrement only to INTEGER.
+_Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+stage_outcome = sa.Table(
+    "stage_outcome",
+    metadata,
+    sa.Column("id", _Number, primary_key=True, autoincrement=True),
+    sa.Column("stage", sa.String, nullable=False),
+    sa.Column("stream", sa.String, nullable=False),
+    sa.Column("interval", sa.String, nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("ended_at", Instant, nullable=False),
+    sa.Column("rows_in", sa.BigInteger, nullable=False),
+    sa.Column("rows_out", sa.BigInteger, nullable=False),
+    sa.Column("rows_quarantined", sa.BigInteger, nullable=False),
+    sa.Column("detail", sa.JSON, nullable=False),
+    sa.Index("stage_outcome_latest", "stage", "stream", "ended_at"),
+)
+
+# Of the statuses, all but `superseded` cover their range.
+_COVERS = sa.text("status <> 'superseded'")
+
+certificate = sa.Table(
+    "certificate",
+    metadata,
+    sa.Column("id", _Number, primary_key=True, autoincrement=True),
+    sa.Column("stream", sa.String, nullable=False),
+    sa.Column("partition", sa.Integer, nullable=False),
+    sa.Column("start_offset", sa.BigInteger, nullable=False),
+    sa.Column("next_offset", sa.BigInteger, nullable=False),
+    sa.Column("status", sa.String, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("failing", sa.JSON, nullable=False),
+    sa.Column("contract_hash", sa.String, nullable=False),
+    sa.Column("suite_hash", sa.String, nullable=False),
+    sa.Column("landed_version", sa.BigInteger, nullable=False),
+    sa.Column("replaces", sa.BigInteger),
+    sa.Column("decided_by", sa.String),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("decided_at", Instant),
+    sa.CheckConstraint("0 <= start_offset and start_offset < next_offset", name="certificate_range"),
+    sa.Index(
+        "certificate_start",
+        "stream",
+        "partition",
+        "start_offset",
+        unique=True,
+        sqlite_where=_COVERS,
+        postgresql_where=_COVERS,
+    ),
+    # Without it SQLite hands the number of a deleted last row out again.
+    sqlite_autoincrement=True,
+)
+
+commit_offsets = sa.Table(
+    "commit_offsets",
+    metadata,
+    sa.Column("stream", sa.String, primary_key=True),
+    sa.Column("layer", sa.String, primary_key=True),
+    sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("start_offset", sa.BigInteger, nullable=False),
+    sa.Column("next_offset", sa.BigInteger, nullable=False),
+    sa.Column("contract_hash", sa.String, nullable=False),
+    sa.Column("committed_at", Instant, nullable=False),
+    sa.Index("commit_offsets_by_offset", "stream", "layer", "partition", "start_offset"),
+)

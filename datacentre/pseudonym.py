@@ -1,0 +1,56 @@
+"""The keyed pseudonym: HMAC-SHA256 (RFC 2104) over a direct identifier, with a key that has an id."""
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from datacentre.errors import ContractError
+
+_BLOCK = 64
+
+
+@dataclass(frozen=True)
+class PseudonymKey:
+    """A secret of 32 bytes and the public id that is stored beside every pseudonym."""
+
+    id: str
+    secret: bytes
+
+    def pads(self) -> tuple[bytes, bytes]:
+        """The inner and outer padded keys of RFC 2104, 64 bytes each."""
+        block = self.secret.ljust(_BLOCK, b"\0")
+        return bytes(b ^ 0x36 for b in block), bytes(b ^ 0x5C for b in block)
+
+
+def load_or_create(home: Path) -> PseudonymKey:
+    """The key of this home; made on first use, readable by its owner only.
+
+    Raises ContractError when the file is there and can't be read: a new key would split every person.
+    """
+    file = home / "keys" / "pseudonym.json"
+    if not file.exists():
+        _create(file)
+    try:
+        document = json.loads(file.read_text())
+        return PseudonymKey(str(document["id"]), bytes.fromhex(document["secret"]))
+    except (OSError, ValueError, KeyError) as problem:
+        raise ContractError(f"{file}: not a pseudonym key ({problem}); restore it from backup") from None
+
+
+def _create(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    document = json.dumps({"id": f"k{secrets.token_hex(4)}", "secret": secrets.token_hex(32)})
+    draft = file.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as out:
+        out.write(document)
+        out.flush()
+        os.fsync(out.fileno())
+    try:
+        os.link(draft, file)  # the first of two starting processes wins; both then read the same key
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

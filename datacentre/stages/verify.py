@@ -1,0 +1,132 @@
+"""Reconcile every topic-partition with the lake, as sets of distinct offsets."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from connectors.sink.topic_offsets import read_offsets
+from connectors.topics import Topic, describe_topics
+from datacentre.contracts import Contract, load_contracts
+from datacentre.settings import Settings
+from lake.offsets import held_offsets
+from lake.positions import landed_positions
+
+_EMPTY = np.asarray([], dtype=np.int64)
+_SHOWN = 5
+Scope = Literal["topic", "landed"]
+
+
+@dataclass(frozen=True)
+class PartitionReport:
+    """Counts of distinct offsets of one partition, and what doesn't fit, in words."""
+
+    stream: str
+    partition: int
+    topic: int
+    landed: int
+    quarantined: int
+    identified: int
+    vault: int
+    expired: int
+    differences: tuple[str, ...]
+
+
+def verify(
+    settings: Settings,
+    streams: Sequence[str] | None = None,
+    scope: Scope = "topic",
+    told: Callable[[int], None] = lambda records: None,
+) -> tuple[PartitionReport, ...]:
+    """Compare topic = landed + quarantined (never both) and vault = landed rows with an identity.
+
+    Scope `topic` compares all that the topic holds now; `landed` only what lies below the lake's
+    positions, for a centre that goes on streaming. Offsets older than the topic's retention can't be
+    compared and are counted as `expired`.
+    """
+    contracts = load_contracts(settings.schemas)
+    chosen = {k: contracts[k] for k in (streams or contracts)}
+    topics = describe_topics(settings.bootstrap_servers, chosen.values())
+    reports: list[PartitionReport] = []
+    for key, contract in chosen.items():
+        positions = landed_positions(settings.lake, contract)
+        in_topic = read_offsets(settings.bootstrap_servers, topics[key], told)
+        reports += _stream_reports(settings, contract, topics[key], in_topic, positions, scope)
+    return tuple(reports)
+
+
+def _stream_reports(
+    settings: Settings,
+    contract: Contract,
+    topic: Topic,
+    in_topic: Mapping[int, np.ndarray],
+    positions: Mapping[int, int],
+    scope: Scope,
+) -> list[PartitionReport]:
+    rows = ("landed", "quarantine", "identified", "vault")
+    held = {r: held_offsets(settings.lake, contract, r) for r in rows}
+    partitions = sorted(set(in_topic) | set(positions) | {p for h in held.values() for p in h})
+    reports = []
+    for p in partitions:
+        limit = positions.get(p, 0) if scope == "landed" else topic.end_offsets.get(p, 0)
+        within = {r: _below(held[r].get(p, _EMPTY), limit) for r in rows}
+        sent = _below(in_topic.get(p, _EMPTY), limit)
+        reports.append(compare(contract.key, p, sent, within, topic.first_offsets.get(p, 0), positions.get(p, 0)))
+    return reports
+
+
+def compare(
+    stream: str,
+    partition: int,
+    topic: np.ndarray,
+    held: Mapping[str, np.ndarray],
+    first_offset: int,
+    position: int,
+) -> PartitionReport:
+    """One partition's report; `held` has arrays for landed, quarantine, identified and vault."""
+    distinct = {r: np.unique(a) for r, a in held.items()}
+    kept = np.union1d(distinct["landed"], distinct["quarantine"])
+    expired = kept[kept < first_offset]
+    differences = [
+        _named(f"twice in {r}", _repeated(held[r])) for r in ("landed", "quarantine", "vault")
+    ]
+    missing = np.setdiff1d(topic, kept)
+    differences += [
+        _named("in the topic, lost", missing[missing < position]),
+        _named("in the topic, not yet landed", missing[missing >= position]),
+        _named("in the lake, not in the topic", np.setdiff1d(kept[kept >= first_offset], topic)),
+        _named("both landed and quarantined", np.intersect1d(distinct["landed"], distinct["quarantine"])),
+        _named("landed with an identity, not in vault", np.setdiff1d(distinct["identified"], distinct["vault"])),
+        _named("in vault, not landed with an identity", np.setdiff1d(distinct["vault"], distinct["identified"])),
+    ]
+    return PartitionReport(
+        stream=stream,
+        partition=partition,
+        topic=len(topic),
+        landed=len(distinct["landed"]),
+        quarantined=len(distinct["quarantine"]),
+        identified=len(distinct["identified"]),
+        vault=len(distinct["vault"]),
+        expired=len(expired),
+        differences=tuple(d for d in differences if d),
+    )
+
+
+def _below(offsets: np.ndarray, limit: int) -> np.ndarray:
+    return offsets[offsets < limit]
+
+
+def _repeated(offsets: np.ndarray) -> np.ndarray:
+    values, counts = np.unique(offsets, return_counts=True)
+    return values[counts > 1]
+
+
+def _named(what: str, offsets: np.ndarray) -> str:
+    """`what: n (a-b, c, ...)`, empty when there is none."""
+    if len(offsets) == 0:
+        return ""
+    breaks = np.flatnonzero(np.diff(offsets) > 1) + 1
+    runs = np.split(offsets, breaks)
+    shown = ", ".join(f"{r[0]}-{r[-1]}" if len(r) > 1 else str(r[0]) for r in runs[:_SHOWN])
+    return f"{what}: {len(offsets)} ({shown}{', ...' if len(runs) > _SHOWN else ''})"

@@ -1,0 +1,72 @@
+"""Open a stream's Delta tables, or create them from its contract."""
+
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from datacentre.contracts import Contract
+from datacentre.contracts.columns import table_schema
+from datacentre.errors import CheckFailed, ContractError
+
+# Identifiers must never reach the log: statistics are kept for these columns only.
+_STATISTICS = "kafka_partition,kafka_offset"
+_CHECKPOINT_COMMITS = "100"
+_TRANSACTION_RETENTION = "delta.setTransactionRetentionDuration"
+_TOPIC = "datacentre.topic"
+
+
+def table_folder(lake: Path, layer: str, key: str) -> Path:
+    return lake / layer / key
+
+
+def open_table(lake: Path, contract: Contract, layer: str) -> DeltaTable | None:
+    """The stream's table of this layer, or None when nothing was ever written.
+
+    Raises ContractError when its columns aren't the contract's, and CheckFailed when the table is
+    set to forget transactions: the offsets in them are what makes a restart exact.
+    """
+    folder = table_folder(lake, layer, contract.key)
+    try:
+        table = DeltaTable(folder)
+    except TableNotFoundError:
+        return None
+    if _TRANSACTION_RETENTION in table.metadata().configuration:
+        raise CheckFailed(f"{folder}: {_TRANSACTION_RETENTION} is set; unset it, offsets would be forgotten")
+    have, want = _columns(pa.schema(table.schema().to_arrow())), _columns(table_schema(contract, layer))
+    if have != want:
+        changed = ", ".join(sorted({name for name, _ in set(have) ^ set(want)})) or "their order"
+        raise ContractError(f"{folder}: columns differ from contract {contract.schema_tag}: {changed}")
+    return table
+
+
+def create_table(lake: Path, contract: Contract, layer: str, topic: str) -> DeltaTable:
+    """Create the table, bound to one topic (`<cluster id>/<topic id>`); opens it when somebody was faster."""
+    folder = table_folder(lake, layer, contract.key)
+    try:
+        return DeltaTable.create(
+            folder,
+            schema=table_schema(contract, layer),
+            partition_by=["ingest_date"],
+            configuration={
+                "delta.dataSkippingStatsColumns": _STATISTICS,
+                "delta.checkpointInterval": _CHECKPOINT_COMMITS,
+                _TOPIC: topic,
+            },
+            raise_if_key_not_exists=False,
+        )
+    except DeltaError:
+        table = open_table(lake, contract, layer)
+        if table is None:
+            raise
+        return table
+
+
+def bound_topic(table: DeltaTable) -> str:
+    """`<cluster id>/<topic id>` whose offsets this table holds."""
+    return table.metadata().configuration[_TOPIC]
+
+
+def _columns(schema: pa.Schema) -> list[tuple[str, str]]:
+    return [(f.name, str(f.type).replace("<item: ", "<element: ")) for f in schema]
