@@ -51,6 +51,10 @@ class Sink:
         self._failure: Exception | None = None
         self.progress = Progress()
 
+    def positions(self) -> dict[str, dict[int, int]]:
+        """Next offset to land, by stream and partition, as the lake has it now."""
+        return {k: w.positions(self._topics[k].partitions) for k, w in self._writers.items()}
+
     def run(self, until_caught_up: bool, stopping: Callable[[], bool], told: Callable[[Progress], None]) -> Progress:
         """Consume until `stopping()`; or until the lake holds the end offsets seen at the start.
 

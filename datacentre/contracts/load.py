@@ -69,7 +69,17 @@ def _standard() -> jsonschema.protocols.Validator:
 def _check_standard(located: LocatedYaml) -> None:
     error = jsonschema.exceptions.best_match(_standard().iter_errors(located.value))
     if error is not None:
-        raise located.error(tuple(error.absolute_path), error.message[:300])
+        where = tuple(error.absolute_path)
+        raise located.error(where, _in_field(located.value, where) + error.message[:300])
+
+
+def _in_field(document: Mapping[str, Any], where: tuple[str | int, ...]) -> str:
+    """The name of the field that a path leads into, as the start of a message."""
+    match where:
+        case ("schema", int(table), "properties", int(position), *_):
+            field = document["schema"][table]["properties"][position]
+            return f"field {field['name']!r}: " if isinstance(field, dict) and "name" in field else ""
+    return ""
 
 
 class _Reader:

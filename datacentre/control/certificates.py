@@ -92,7 +92,7 @@ def covered(engine: sa.Engine, stream: str) -> tuple[OffsetRange, ...]:
     query = sa.select(c.partition, c.start_offset, c.next_offset).where(c.stream == stream, _COVERING)
     with engine.connect() as connection:
         rows = connection.execute(query.order_by(c.partition, c.start_offset))
-        return tuple(OffsetRange(*row) for row in rows)
+        return tuple(OffsetRange(row.partition, row.start_offset, row.next_offset) for row in rows)
 
 
 def pending(engine: sa.Engine, stream: str, landed_next: Mapping[int, int]) -> tuple[OffsetRange, ...]:
@@ -102,10 +102,12 @@ def pending(engine: sa.Engine, stream: str, landed_next: Mapping[int, int]) -> t
     a partition's offsets land in order.
     """
     c = certificate.c
-    width = sa.func.sum(c.next_offset - c.start_offset)
-    query = sa.select(c.partition, width, sa.func.max(c.next_offset)).where(c.stream == stream, _COVERING)
+    width = sa.func.sum(c.next_offset - c.start_offset, type_=sa.BigInteger).label("width")
+    end = sa.func.max(c.next_offset).label("end")
+    query = sa.select(c.partition, width, end).where(c.stream == stream, _COVERING)
     with engine.connect() as connection:
-        ends = {p: (int(w), n) for p, w, n in connection.execute(query.group_by(c.partition))}
+        rows = connection.execute(query.group_by(c.partition))
+        ends = {row.partition: (int(row.width), int(row.end)) for row in rows}
     unchecked: list[OffsetRange] = []
     for partition, following in sorted(landed_next.items()):
         total, end = ends.get(partition, (0, 0))
@@ -134,7 +136,8 @@ def certified_ranges(engine: sa.Engine, stream: str) -> tuple[CertifiedRange, ..
     query = sa.select(c.id, c.partition, c.start_offset, c.next_offset)
     query = query.where(c.stream == stream, c.status.in_(CERTIFIED)).order_by(c.id)
     with engine.connect() as connection:
-        return tuple(CertifiedRange(*row) for row in connection.execute(query))
+        rows = connection.execute(query)
+        return tuple(CertifiedRange(r.id, r.partition, r.start_offset, r.next_offset) for r in rows)
 
 
 def held(engine: sa.Engine, stream: str | None = None) -> tuple[Certificate, ...]:
@@ -229,7 +232,7 @@ def _decide(
     return dict(row)
 
 
-def _certificate(row: Mapping[str, Any]) -> Certificate:
+def _certificate(row: sa.RowMapping) -> Certificate:
     return Certificate(
         id=row["id"],
         stream=row["stream"],

@@ -34,7 +34,15 @@ def start(settings: Settings) -> process.ServiceProcess:
         _check_port_is_free(port)
     java, classpath = _runtime(settings.jar_cache)
     configuration = _configure(settings)
-    base = [str(java), "-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classpath]
+    base = [
+        str(java),
+        "-Xms128m",
+        "-Xmx512m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-cp",
+        classpath,
+    ]
     _format(base, configuration, settings)
     started = process.start(
         settings.run, NAME, [*base, "kafka.Kafka", str(configuration)], os.environ, settings.home

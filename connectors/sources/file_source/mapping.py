@@ -147,9 +147,10 @@ class FileFormat(_Part):
     @classmethod
     def _known_encoding(cls, value: str) -> str:
         try:
-            return codecs.lookup(value).name
+            name = codecs.lookup(value).name
         except LookupError:
             raise ValueError(f"unknown encoding {value!r}") from None
+        return "utf-8-sig" if name == "utf-8" else name
 
 
 class MappingDocument(_Part):

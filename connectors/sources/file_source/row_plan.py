@@ -1,0 +1,143 @@
+"""A row, compiled: the events it tells of, as records without their identity."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.sources.file_source.field_plan import FieldPlan, Misfit, check_value, plan_column, plan_field
+from connectors.sources.file_source.mapping import Condition, EventMapping, FieldMapping, MappingDocument
+from connectors.sources.file_source.rejects import RowRejected
+from connectors.sources.file_source.table import Cell
+from datacentre.contracts.model import Contract
+from datacentre.errors import ContractError
+from datacentre.located_yaml import Where
+
+_SET_BY_SOURCE = ("event_id", "source", "schema")
+Record = dict[str, Any]
+Test = Callable[[Sequence[Cell]], bool]
+
+
+@dataclass(frozen=True)
+class EventPlan:
+    """One event of a row: its conditions, its constant fields, its fields from the row."""
+
+    tests: tuple[Test, ...]
+    constants: Record
+    fields: tuple[FieldPlan, ...]
+
+
+@dataclass(frozen=True)
+class RowPlan:
+    """Turns the cells of `columns`, in that order, into records."""
+
+    columns: tuple[str, ...]
+    events: tuple[EventPlan, ...]
+
+    def records(self, cells: Sequence[Cell], dropped: list[RowRejected]) -> list[tuple[int, Record]]:
+        """The row's events as (position of the event in the mapping from 1, record).
+
+        Values given up by `on_failure: drop_value` are added to `dropped`. Raises RowRejected.
+        """
+        found = []
+        for position, event in enumerate(self.events, start=1):
+            if all(test(cells) for test in event.tests):
+                found.append((position, _record(event, cells, dropped)))
+        return found
+
+
+def _record(event: EventPlan, cells: Sequence[Cell], dropped: list[RowRejected]) -> Record:
+    record = dict(event.constants)
+    for plan in event.fields:
+        cell = plan.origin(cells)
+        value: Any = None
+        is_list = isinstance(cell, list)
+        if cell is not None and (is_list or cell not in plan.nulls):
+            try:
+                if is_list and not plan.takes_lists:
+                    raise ValueError("holds a list where one value is expected")
+                value = cell
+                for run in plan.runs:
+                    value = run(value)
+            except (ValueError, OverflowError) as problem:
+                flaw = RowRejected(plan.label, cell, f"{plan.name}: {problem}")
+                if not plan.drops_value:
+                    raise flaw from None
+                dropped.append(flaw)
+                value = None
+        if value is not None:
+            record[plan.name] = value
+        elif plan.required:
+            raise RowRejected(plan.label, cell, f"{plan.name}: is required, and empty")
+    return record
+
+
+def mapped_plan(document: MappingDocument, contract: Contract) -> RowPlan:
+    """The plan of a mapping; raises Misfit where it doesn't fit the contract."""
+    columns = tuple(dict.fromkeys(c for event in document.events for c in event.columns))
+    events = tuple(
+        _event(document, event, contract, columns, ("events", position))
+        for position, event in enumerate(document.events)
+    )
+    return RowPlan(columns, events)
+
+
+def own_names_plan(contract: Contract, columns: Sequence[str], file: object) -> RowPlan:
+    """The plan of a file whose columns already carry the contract's names.
+
+    Raises ContractError for a column that the contract doesn't know, or a required one that is absent.
+    """
+    known = [f for f in contract.fields if f.name in columns]
+    if unknown := [name for name in columns if name not in {f.name for f in known}]:
+        raise ContractError(
+            f"{file}: {contract.key} has no field {', '.join(map(repr, unknown))}; "
+            "files with names of their own need a mapping"
+        )
+    required = {f.name for f in contract.fields if f.required} - {"event_id", "schema"}
+    if missing := sorted(required.difference(columns)):
+        raise ContractError(f"{file}: has no column {', '.join(missing)}, which {contract.key} requires")
+    fields = tuple(
+        plan_column(f, position, ("",), required=f.name in required) for position, f in enumerate(known)
+    )
+    event = EventPlan((), {"schema": contract.schema_tag}, fields)
+    return RowPlan(tuple(f.name for f in known), (event,))
+
+
+def _event(
+    document: MappingDocument, event: EventMapping, contract: Contract, columns: Sequence[str], where: Where
+) -> EventPlan:
+    specs: dict[str, FieldMapping] = {"event_time": event.event_time, **event.fields}
+    places: dict[str, Where] = {name: (*where, "fields", name) for name in event.fields}
+    places["event_time"] = (*where, "event_time")
+    positions = {name: position for position, name in enumerate(columns)}
+    nulls = document.file.null_values
+    constants: Record = {"source": document.source, "schema": contract.schema_tag}
+    fields = []
+    for name, spec in specs.items():
+        place = places[name]
+        if name in _SET_BY_SOURCE or (name == "event_time" and "event_time" in event.fields):
+            raise Misfit((*where, "fields", name), "is not mapped here: the file source fills it")
+        if name not in {f.name for f in contract.fields}:
+            raise Misfit(place, f"{contract.key} has no such field")
+        target = contract.field(name)
+        if spec.constant is not None:
+            check_value(target, spec.constant, (*place, "constant"))
+            constants[name] = spec.constant
+        else:
+            fields.append(plan_field(spec, target, positions, nulls, place))
+    for target in contract.fields:
+        if target.required and target.name not in {*specs, *_SET_BY_SOURCE}:
+            raise Misfit((*where, "fields"), f"field {target.name!r} is required by {contract.key}, and not mapped")
+    tests = tuple(_test(condition, positions[condition.column], nulls) for condition in event.when)
+    return EventPlan(tests, constants, tuple(fields))
+
+
+def _test(condition: Condition, position: int, nulls: Sequence[str]) -> Test:
+    if condition.not_empty:
+        empty = frozenset((None, "", *nulls))
+        return lambda cells: isinstance(cells[position], list) or _text(cells[position]) not in empty
+    wanted = frozenset(condition.in_ or (str(condition.equals),))
+    return lambda cells: _text(cells[position]) in wanted
+
+
+def _text(cell: Cell) -> str | None:
+    return cell.strip() if isinstance(cell, str) else None

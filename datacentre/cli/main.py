@@ -1,0 +1,27 @@
+"""All commands of `datacentre`, each a thin reading of one stage or service."""
+
+import typer
+
+from datacentre.cli import demo, ingest, marts, quarantine, services
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="The common data centre: agency records from Kafka through a checked lake to shared marts.",
+)
+
+for command in (
+    services.up,
+    services.down,
+    services.status,
+    ingest.send,
+    ingest.simulate,
+    ingest.sink,
+    marts.check,
+    marts.build,
+    marts.query,
+    ingest.verify,
+    demo.demo,
+):
+    app.command()(command)
+app.add_typer(quarantine.app, name="quarantine")

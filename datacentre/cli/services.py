@@ -1,0 +1,128 @@
+"""`up`, `down`, `status`."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from connectors.topics import create_topics, describe_topics
+from datacentre.cli.console import one_line_errors, out, print_json, print_table
+from datacentre.contracts import load_contracts
+from datacentre.control.certificates import certified_ranges, held
+from datacentre.control.store import opened
+from datacentre.errors import ContractError, SourceUnavailable
+from datacentre.services import airflow, kafka, process
+from datacentre.settings import Settings, from_environment
+from lake.marts import published
+from lake.positions import landed_positions
+
+SERVICES = ("kafka", "sink", "airflow")
+Names = Annotated[list[str] | None, typer.Argument(help="kafka, sink, airflow; all when none is named")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
+
+
+@one_line_errors
+def up(names: Names = None) -> None:
+    """Start services, create missing topics, wait until each answers."""
+    settings = from_environment()
+    contracts = load_contracts(settings.schemas)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    for name in _chosen(names):
+        if name == "kafka":
+            start_broker(settings)
+            created = create_topics(settings.bootstrap_servers, contracts.values())
+            out.print(f"kafka answers at {settings.bootstrap_servers}; {len(created)} topics created")
+        elif name == "sink":
+            start_sink(settings)
+            out.print(f"sink runs; its log is {settings.run / 'sink.log'}")
+        else:
+            airflow.start(settings)
+            out.print(f"airflow answers at http://127.0.0.1:{settings.airflow_port}")
+
+
+def start_broker(settings: Settings) -> None:
+    """The local broker, or a look at the external one."""
+    if not settings.is_external_broker:
+        kafka.start(settings)
+    elif not kafka.answers(settings.bootstrap_servers):
+        raise SourceUnavailable(f"no Kafka broker answers at KAFKA_BOOTSTRAP_SERVERS={settings.bootstrap_servers}")
+
+
+def start_sink(settings: Settings) -> None:
+    argv = [sys.executable, "-m", "datacentre.cli", "sink"]
+    process.start(settings.run, "sink", argv, os.environ, settings.home)
+
+
+@one_line_errors
+def down(names: Names = None) -> None:
+    """Stop what `up` has started, in reverse order."""
+    settings = from_environment()
+    for name in reversed(_chosen(names)):
+        if name == "airflow":
+            was_running = airflow.is_running(settings)
+            airflow.stop(settings)
+        elif name == "sink":
+            was_running = process.stop(settings.run, "sink", grace_seconds=20.0)
+        else:
+            was_running = kafka.stop(settings)
+        if was_running:
+            out.print(f"{name} stopped")
+
+
+@one_line_errors
+def status(json: Json = False) -> None:
+    """Services, and per stream: lag, certified, held."""
+    settings = from_environment()
+    running = {
+        "kafka": kafka.answers(settings.bootstrap_servers),
+        "sink": process.running(settings.run, "sink") is not None,
+        "airflow": airflow.is_running(settings),
+    }
+    streams = _streams(settings, is_broker_up=running["kafka"])
+    if json:
+        print_json({"home": str(settings.home), "services": running, "streams": streams})
+        return
+    print_table(f"Services of {settings.home}", ["service", "runs"], list(running.items()))
+    columns = list(streams[0])
+    print_table("Streams, in records (offsets)", columns, [[s[c] for c in columns] for s in streams])
+    out.print(f"marts: {_marts(settings)}")
+
+
+def _marts(settings: Settings) -> str:
+    pointer = settings.marts / "CURRENT"
+    return published(settings.marts).name if pointer.exists() else "nothing published yet"
+
+
+def _streams(settings: Settings, is_broker_up: bool) -> list[dict[str, object]]:
+    contracts = load_contracts(settings.schemas)
+    ends: dict[str, int] = {}
+    if is_broker_up:
+        try:
+            topics = describe_topics(settings.bootstrap_servers, contracts.values())
+            ends = {key: sum(topic.end_offsets.values()) for key, topic in topics.items()}
+        except SourceUnavailable:
+            ends = {}
+    rows: list[dict[str, object]] = []
+    with opened(settings.control_url) as store:
+        for key, contract in contracts.items():
+            landed = sum(landed_positions(settings.lake, contract).values())
+            certified = sum(r.next_offset - r.start_offset for r in certified_ranges(store, key))
+            rows.append(
+                {
+                    "stream": key,
+                    "topic end": ends.get(key),
+                    "landed": landed,
+                    "lag": ends[key] - landed if key in ends else None,
+                    "certified": certified,
+                    "held": sum(c.range.next - c.range.start for c in held(store, key)),
+                }
+            )
+    return rows
+
+
+def _chosen(names: list[str] | None) -> tuple[str, ...]:
+    unknown = set(names or ()) - set(SERVICES)
+    if unknown:
+        raise ContractError(f"no service {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}")
+    return tuple(name for name in SERVICES if not names or name in names)

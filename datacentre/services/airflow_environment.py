@@ -1,0 +1,143 @@
+"""Everything Airflow is told: its folders, its secrets and its configuration, as environment variables."""
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from datacentre.errors import ContractError
+from datacentre.settings import REPOSITORY, Settings
+
+HOST = "127.0.0.1"
+USER = "admin"
+DAGS = REPOSITORY / "dags"
+_LOCAL_SETTINGS = Path(__file__).resolve().parent / "airflow_settings"
+
+
+def airflow_home(settings: Settings) -> Path:
+    return settings.home / "airflow"
+
+
+def base_url(settings: Settings) -> str:
+    return f"http://{HOST}:{settings.airflow_port}"
+
+
+def passwords_file(settings: Settings) -> Path:
+    """JSON object of user name to password, mode 0600; made on the first start."""
+    return airflow_home(settings) / "passwords.json"
+
+
+def password(settings: Settings) -> str:
+    """The password of `USER`; raises ContractError before the first start."""
+    try:
+        return str(json.loads(passwords_file(settings).read_text(encoding="utf-8"))[USER])
+    except (OSError, ValueError, KeyError) as error:
+        raise ContractError(
+            f"{passwords_file(settings)} holds no password for {USER}: start Airflow with `datacentre up`"
+        ) from error
+
+
+def environment(settings: Settings, inherited: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The whole environment of Airflow's processes, and so of every task.
+
+    Airflow variables of the caller are dropped, so that two homes never mix. Makes the secrets on the
+    first call for a home.
+    """
+    outer = os.environ if inherited is None else inherited
+    kept = {name: value for name, value in outer.items() if not name.startswith(("AIRFLOW_", "_AIRFLOW_"))}
+    return kept | _settings(settings) | _process(kept) | _airflow(settings) | _secrets(settings)
+
+
+def _settings(settings: Settings) -> dict[str, str]:
+    """What `settings.from_environment` reads back to the same settings."""
+    return {
+        "DATACENTRE_HOME": str(settings.home),
+        "DATACENTRE_SCHEMAS": str(settings.schemas),
+        "DATACENTRE_KAFKA_PORT": str(settings.kafka_port),
+        "DATACENTRE_AIRFLOW_PORT": str(settings.airflow_port),
+        "DATACENTRE_CONTROL_URL": settings.control_url,
+        "DATACENTRE_JAR_CACHE": str(settings.jar_cache),
+        "DATACENTRE_FLUSH_ROWS": str(settings.flush_rows),
+        "DATACENTRE_FLUSH_BYTES": str(settings.flush_bytes),
+        "DATACENTRE_FLUSH_SECONDS": str(settings.flush_seconds),
+        "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers if settings.is_external_broker else "",
+    }
+
+
+def _process(outer: Mapping[str, str]) -> dict[str, str]:
+    path = [str(_LOCAL_SETTINGS), str(REPOSITORY), *filter(None, [outer.get("PYTHONPATH")])]
+    no_proxy = [HOST, "localhost", *filter(None, [outer.get("NO_PROXY")])]
+    return {
+        "PYTHONPATH": os.pathsep.join(path),
+        "PYTHONUNBUFFERED": "1",
+        # Tasks report to the api-server over HTTP; a proxy must not get between.
+        "NO_PROXY": ",".join(no_proxy),
+        "no_proxy": ",".join(no_proxy),
+        "GX_ANALYTICS_ENABLED": "false",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def _airflow(settings: Settings) -> dict[str, str]:
+    home = airflow_home(settings)
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__MP_START_METHOD": "fork",
+        "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file(settings)),
+        # These three go together: with the port alone changed, tasks report to a port nobody serves.
+        "AIRFLOW__API__PORT": str(settings.airflow_port),
+        "AIRFLOW__API__BASE_URL": base_url(settings),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base_url(settings)}/execution/",
+        "AIRFLOW__API__HOST": HOST,
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
+        # A task that died with its machine is taken up again after a minute instead of five.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
+        "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(home / "logs" / "dag_processor"),
+        "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
+    }
+
+
+def _secrets(settings: Settings) -> dict[str, str]:
+    _write_once(passwords_file(settings), {USER: secrets.token_urlsafe(18)})
+    path = airflow_home(settings) / "secrets.json"
+    _write_once(
+        path,
+        {
+            "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"),
+            "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
+        },
+    )
+    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return kept
+
+
+def _write_once(path: Path, content: Mapping[str, str]) -> None:
+    """Write `content` as JSON readable by its owner only, whole or not at all; keep what is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        json.dump(content, stream)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

@@ -1,0 +1,45 @@
+"""Bring streams in the lake up to what the broker holds."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from connectors.sink.sink import Progress, Sink
+from datacentre.contracts import load_contracts
+from datacentre.settings import Settings
+from datacentre.stages.outcome import Outcome
+
+
+def land(
+    settings: Settings,
+    streams: Sequence[str] | None = None,
+    told: Callable[[Progress], None] = lambda progress: None,
+) -> tuple[Outcome, ...]:
+    """Land everything up to the end offsets seen now; one outcome per stream.
+
+    A sink that runs already shares the work: this one then waits for it. `rows_out` counts what
+    came into the lake in that time, whoever wrote it.
+    """
+    contracts = load_contracts(settings.schemas)
+    chosen = {k: contracts[k] for k in (streams or contracts)}
+    started = time.monotonic()
+    sink = Sink(settings, chosen)
+    before = sink.positions()
+    progress = sink.run(until_caught_up=True, stopping=lambda: False, told=told)
+    after = sink.positions()
+    seconds = time.monotonic() - started
+    return tuple(
+        Outcome(
+            stage="land",
+            stream=key,
+            interval=", ".join(
+                f"p{p} {before[key].get(p, 0)}..{offset}"
+                for p, offset in sorted(after[key].items())
+                if offset > before[key].get(p, 0)
+            ),
+            rows_in=sum(after[key].values()) - sum(before[key].values()),
+            rows_out=progress.landed[key],
+            rows_quarantined=progress.quarantined[key],
+            seconds=seconds,
+        )
+        for key in chosen
+    )

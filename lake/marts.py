@@ -1,0 +1,124 @@
+"""The marts database: its sources before a build, its published versions after one.
+
+A build works in `work.duckdb`; a good one is copied to `centre-<number>.duckdb` and a pointer is
+swapped. Readers keep the version they opened, and a failed build leaves the last good one readable.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from datacentre.contracts import Contract
+from datacentre.contracts.columns import landed_schema
+from datacentre.control.certificates import CertifiedRange
+from datacentre.errors import CheckFailed
+from lake.snapshot import Snapshot
+
+_POINTER = "CURRENT"
+_KEPT = 3
+_RANGES = pa.schema(
+    [
+        ("stream", pa.string()),
+        ("certificate_id", pa.int64()),
+        ("kafka_partition", pa.int32()),
+        ("start_offset", pa.int64()),
+        ("next_offset", pa.int64()),
+    ]
+)
+
+
+def work_file(marts: Path) -> Path:
+    return marts / "work.duckdb"
+
+
+def prepare(
+    file: Path,
+    contracts: Mapping[str, Contract],
+    snapshots: Mapping[str, Snapshot],
+    certified: Mapping[str, Sequence[CertifiedRange]],
+    reference: Path,
+) -> None:
+    """Point the sources of the marts at pinned files, cut to the certified offset ranges.
+
+    Creates schema `lake` (one view per stream: its landed columns and `certificate_id`, and
+    `certified_range`) and schema `reference` (one table per list).
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("create schema if not exists lake")
+        connection.execute("create schema if not exists reference")
+        ranges = _range_table(certified)
+        connection.execute("create or replace table lake.certified_range as from ranges")
+        for key, contract in contracts.items():
+            connection.execute(_view(contract, snapshots[key]))
+        for path in sorted(reference.glob("*.csv")):
+            source = str(path).replace("'", "''")
+            connection.execute(f"create or replace table reference.{path.stem} as from read_csv('{source}')")
+        del ranges
+
+
+def _range_table(certified: Mapping[str, Sequence[CertifiedRange]]) -> pa.Table:
+    rows = [
+        (key, r.certificate_id, r.partition, r.start_offset, r.next_offset)
+        for key, ranges in certified.items()
+        for r in ranges
+    ]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(_RANGES)
+    return pa.Table.from_arrays(
+        [pa.array(c, f.type) for c, f in zip(columns, _RANGES, strict=True)], schema=_RANGES
+    )
+
+
+def _view(contract: Contract, pinned: Snapshot) -> str:
+    columns = ", ".join(f'l."{name}"' for name in landed_schema(contract).names)
+    return f"""create or replace view lake.{contract.key} as
+        select {columns}, c.certificate_id
+        from ({_rows(contract, pinned)}) as l
+        join lake.certified_range as c
+          on c.stream = '{contract.key}' and l.kafka_partition = c.kafka_partition
+          and l.kafka_offset >= c.start_offset and l.kafka_offset < c.next_offset"""
+
+
+def _rows(contract: Contract, pinned: Snapshot) -> str:
+    if not pinned.files:
+        with duckdb.connect() as connection:
+            empty = landed_schema(contract).empty_table()
+            described = connection.sql("describe from empty").fetchall()
+            del empty
+        nulls = ", ".join(f'null::{kind} as "{name}"' for name, kind, *_ in described)
+        return f"select {nulls} where false"
+    files = ", ".join("'" + f.replace("'", "''") + "'" for f in pinned.files)
+    return f"from read_parquet([{files}], hive_partitioning = true, hive_types = {{'ingest_date': date}})"
+
+
+def publish(marts: Path) -> Path:
+    """Make the built database the current version; returns the new immutable file."""
+    numbers = sorted(_versions(marts))
+    target = marts / f"centre-{(numbers[-1] if numbers else 0) + 1:08d}.duckdb"
+    draft = target.with_suffix(".draft")
+    shutil.copyfile(work_file(marts), draft)
+    draft.chmod(0o440)
+    draft.rename(target)
+    pointer = marts / f"{_POINTER}.draft"
+    pointer.write_text(target.name)
+    os.replace(pointer, marts / _POINTER)
+    for number in numbers[: -(_KEPT - 1)]:
+        _versions(marts)[number].unlink()
+    return target
+
+
+def published(marts: Path) -> Path:
+    """The current version; raises CheckFailed when nothing was built yet."""
+    pointer = marts / _POINTER
+    if not pointer.exists():
+        raise CheckFailed(f"{marts}: nothing is built yet; run datacentre check, then datacentre build")
+    return marts / pointer.read_text()
+
+
+def _versions(marts: Path) -> dict[int, Path]:
+    return {int(f.stem.removeprefix("centre-")): f for f in marts.glob("centre-*.duckdb")}
