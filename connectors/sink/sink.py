@@ -32,6 +32,10 @@ class Progress:
     commits: int = 0
     fenced: int = 0
 
+    @property
+    def records(self) -> int:
+        return self.landed.total() + self.quarantined.total()
+
 
 class Sink:
     """One member of the sink's consumer group, writing some or all streams."""
@@ -54,6 +58,13 @@ class Sink:
     def positions(self) -> dict[str, dict[int, int]]:
         """Next offset to land, by stream and partition, as the lake has it now."""
         return {k: w.positions(self._topics[k].partitions) for k, w in self._writers.items()}
+
+    def behind(self) -> int:
+        """Offsets between the lake and the end offsets seen at the start."""
+        landed = self.positions()
+        return sum(
+            end - landed[k].get(p, 0) for k, topic in self._topics.items() for p, end in topic.end_offsets.items()
+        )
 
     def run(self, until_caught_up: bool, stopping: Callable[[], bool], told: Callable[[Progress], None]) -> Progress:
         """Consume until `stopping()`; or until the lake holds the end offsets seen at the start.

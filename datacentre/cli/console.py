@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from datacentre.errors import DataCentreError
@@ -71,10 +71,23 @@ def _cell(value: object) -> str:
     return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
+class Bar:
+    """A progress bar on standard error; gone when its block ends."""
+
+    def __init__(self, progress: Progress, task: TaskID):
+        self._progress, self._task = progress, task
+
+    def by(self, count: int) -> None:
+        """So many more are done."""
+        self._progress.advance(self._task, count)
+
+    def to(self, count: int) -> None:
+        """So many are done in all."""
+        self._progress.update(self._task, completed=count)
+
+
 @contextmanager
-def progress_bar(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error; the callable takes how many more are done."""
+def progress_bar(label: str, total: int | None) -> Iterator[Bar]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as bars:
-        task = bars.add_task(label, total=total)
-        yield lambda count: bars.advance(task, count)
+    with Progress(*columns, console=err, transient=True) as progress:
+        yield Bar(progress, progress.add_task(label, total=total))

@@ -58,7 +58,7 @@ def dbt_sources(contracts: Mapping[str, Contract]) -> str:
 
 def staging_model(contract: Contract) -> str:
     """SQL of one staging model: its stream without duplicates, corrected and deleted events."""
-    listed = "\n".join(f"        {name}," for name, _ in _staged(contract))
+    listed = ",\n".join(f"        {name}" for name, _ in _staged(contract))
     return f"""-- {_HEADER}
 with source as (
     {{{{ stage_stream('{contract.key}') }}}}

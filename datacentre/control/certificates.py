@@ -40,12 +40,13 @@ class OverlappingCertificate(CheckFailed):
 
 @dataclass(frozen=True)
 class Failing:
-    """An expectation that wasn't met. `record_ids` are `partition:offset`, never values."""
+    """An expectation that wasn't met in a batch. `record_ids` are `partition:offset`, never values."""
 
     expectation: str
     severity: str
     unexpected_count: int
     record_ids: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,16 +99,15 @@ def covered(engine: sa.Engine, stream: str) -> tuple[OffsetRange, ...]:
 def pending(engine: sa.Engine, stream: str, landed_next: Mapping[int, int]) -> tuple[OffsetRange, ...]:
     """The landed ranges that no certificate covers, from offset 0 on, by partition and offset.
 
-    `landed_next` is the next offset to land by partition. Rows that arrive late into a gap can't be:
-    a partition's offsets land in order.
+    `landed_next` is the next offset to land by partition; below it nothing is landed any more.
     """
     c = certificate.c
     width = sa.func.sum(c.next_offset - c.start_offset, type_=sa.BigInteger).label("width")
-    end = sa.func.max(c.next_offset).label("end")
-    query = sa.select(c.partition, width, end).where(c.stream == stream, _COVERING)
+    highest = sa.func.max(c.next_offset).label("highest")
+    query = sa.select(c.partition, width, highest).where(c.stream == stream, _COVERING)
     with engine.connect() as connection:
         rows = connection.execute(query.group_by(c.partition))
-        ends = {row.partition: (int(row.width), int(row.end)) for row in rows}
+        ends = {row.partition: (int(row.width), int(row.highest)) for row in rows}
     unchecked: list[OffsetRange] = []
     for partition, following in sorted(landed_next.items()):
         total, end = ends.get(partition, (0, 0))

@@ -1,49 +1,59 @@
-"""The local Airflow of a home: its api-server, scheduler and DAG processor, on loopback only."""
+"""The local Airflow of a home: its api-server, scheduler and DAG processor, on loopback only.
+
+Everything is launched at once, the migration of the metadata database too: most of a start is imports, and
+`airflow_local_settings` holds each process until the database is ready.
+"""
 
 import contextlib
-import json
+import shlex
 import socket
 import sqlite3
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from datacentre.errors import ContractError, SourceUnavailable
 from datacentre.services import process
-from datacentre.services.airflow_api import (
-    Client,
-    health,
-    last_state,
-    set_pool,
-    settle,
-    trigger,
-    wait,
-)
-from datacentre.services.airflow_environment import DAGS, HOST, airflow_home, environment
+from datacentre.services.airflow_api import Client, health, last_state, set_pool, settle, trigger, wait
+from datacentre.services.airflow_environment import DAGS, HOST, airflow_home, environment, migrated_file
 from datacentre.settings import Settings
 
-__all__ = ["health", "is_running", "last_state", "settle", "start", "stop", "trigger", "wait"]
+__all__ = [
+    "health",
+    "is_running",
+    "last_state",
+    "launch",
+    "settle",
+    "start",
+    "stop",
+    "trigger",
+    "wait",
+    "wait_until_ready",
+]
 
 MARTS_WRITER_POOL = "marts_writer"
+_MIGRATION = "airflow-migrate"
 _POLL_SECONDS = 0.25
 _STOP_SECONDS = 10.0
 
-# Name of the process and its part of the `airflow` command; ended in the opposite order.
+# Name of each process, and its part of the `airflow` command.
 _PROCESSES: dict[str, Sequence[str]] = {
-    "airflow-api-server": ["api-server"],
     "airflow-scheduler": ["scheduler", "--skip-serve-logs"],
+    "airflow-api-server": ["api-server"],
     "airflow-dag-processor": ["dag-processor"],
 }
 
 
-def start(settings: Settings, seconds: float = 120) -> None:
-    """Start what doesn't run yet and return when every part is healthy and every DAG known.
+def start(settings: Settings, seconds: float = 180) -> None:
+    """Launch Airflow and return when it is ready; see `launch` and `wait_until_ready`."""
+    launch(settings)
+    wait_until_ready(settings, seconds)
 
-    Raises SourceUnavailable when the port is taken, a process ends, or `seconds` pass; ContractError when
-    a DAG file can't be imported.
+
+def launch(settings: Settings) -> None:
+    """Start what doesn't run yet and return at once.
+
+    Raises SourceUnavailable when the port is taken.
     """
     if not is_running(settings):
         _require_free_port(settings)
@@ -51,6 +61,14 @@ def start(settings: Settings, seconds: float = 120) -> None:
     _migrate(settings, variables)
     for name, arguments in _PROCESSES.items():
         process.start(settings.run, name, _command(*arguments), variables, airflow_home(settings))
+
+
+def wait_until_ready(settings: Settings, seconds: float = 180) -> None:
+    """Return when every part is healthy, every DAG known and the writer's pool set.
+
+    Raises SourceUnavailable when a process ends or `seconds` pass, ContractError when a DAG file can't be
+    imported.
+    """
     deadline = time.monotonic() + seconds
     _wait_until_healthy(settings, deadline)
     client = Client(settings)
@@ -59,9 +77,8 @@ def start(settings: Settings, seconds: float = 120) -> None:
 
 
 def stop(settings: Settings) -> None:
-    """End the processes of this home's Airflow, running tasks included; they are taken up again later."""
-    for name in reversed(_PROCESSES):
-        process.stop(settings.run, name, _STOP_SECONDS)
+    """End the processes of this home's Airflow, running tasks included; a later start takes them up again."""
+    process.stop_each(settings.run, [*_PROCESSES, _MIGRATION], _STOP_SECONDS)
 
 
 def is_running(settings: Settings) -> bool:
@@ -84,36 +101,22 @@ def _require_free_port(settings: Settings) -> None:
             ) from error
 
 
-def _migrate(settings: Settings, variables: dict[str, str]) -> None:
-    """Bring the metadata database to the installed version, once per version."""
-    home = airflow_home(settings)
-    database, marker = home / "airflow.db", home / "migrated.json"
-    wanted = {"version": version("apache-airflow"), "database": str(database)}
-    if database.exists() and _read(marker) == wanted:
+def _migrate(settings: Settings, variables: Mapping[str, str]) -> None:
+    """Begin to bring the metadata database to the installed version, once per version."""
+    home, migrated = airflow_home(settings), migrated_file(settings)
+    database = home / "airflow.db"
+    if migrated.exists() and database.exists():
         return
-    log = settings.run / "airflow-migrate.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
-        result = subprocess.run(
-            _command("db", "migrate"), env=variables, cwd=home, stdout=output, stderr=subprocess.STDOUT
-        )
-    if result.returncode:
-        raise SourceUnavailable(f"Airflow's database {database} can't be migrated: read {log}")
+    migrated.unlink(missing_ok=True)
     # Readers and a writer then don't lock each other out; the mode stays with the file.
     with contextlib.closing(sqlite3.connect(database)) as connection:
         connection.execute("pragma journal_mode=wal")
-    marker.write_text(json.dumps(wanted), encoding="utf-8")
-
-
-def _read(marker: Path) -> object:
-    try:
-        return json.loads(marker.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    script = f"{shlex.join(_command('db', 'migrate'))} && touch {shlex.quote(str(migrated))}"
+    process.start(settings.run, _MIGRATION, ["sh", "-c", script], variables, home)
 
 
 def _wait_until_healthy(settings: Settings, deadline: float) -> None:
-    state: object = "not answering"
+    state: object = "it doesn't answer"
     while True:
         _require_alive(settings)
         with contextlib.suppress(SourceUnavailable):
@@ -121,22 +124,23 @@ def _wait_until_healthy(settings: Settings, deadline: float) -> None:
             if all(part == "healthy" for part in parts.values()):
                 return
         if time.monotonic() >= deadline:
-            raise SourceUnavailable(
-                f"Airflow is not healthy in time ({state}): read {settings.run}/airflow-*.log"
-            )
+            raise SourceUnavailable(f"Airflow is not healthy yet ({state}): see {settings.run}/airflow-*.log")
         time.sleep(_POLL_SECONDS)
 
 
 def _require_alive(settings: Settings) -> None:
-    for name in _PROCESSES:
+    needed = list(_PROCESSES)
+    if process.running(settings.run, _MIGRATION) is None and not migrated_file(settings).exists():
+        needed.insert(0, _MIGRATION)
+    for name in needed:
         if process.running(settings.run, name) is None:
             service = process.recorded(settings.run, name)
-            told = process.last_lines(service, 1) if service else []
-            raise SourceUnavailable(f"{name} has ended: {' '.join(told)} (read {settings.run / name}.log)")
+            told = " ".join(process.last_lines(service, 1)) if service else "it was never started"
+            raise SourceUnavailable(f"{name} has ended: {told} (see {settings.run / name}.log)")
 
 
 def _wait_until_parsed(client: Client, deadline: float) -> None:
-    """Wait for as many DAGs as there are DAG files: each file holds at least one."""
+    """Wait for as many DAGs as there are DAG files: each file holds one or more."""
     wanted = len(list(DAGS.glob("*.py")))
     while client.get("/dags?limit=1")["total_entries"] < wanted:
         errors = client.get("/importErrors")["import_errors"]
@@ -144,5 +148,5 @@ def _wait_until_parsed(client: Client, deadline: float) -> None:
             last = errors[0]["stack_trace"].strip().splitlines()[-1]
             raise ContractError(f"{errors[0]['filename']} can't be imported: {last}")
         if time.monotonic() >= deadline:
-            raise SourceUnavailable(f"Airflow has not read all {wanted} DAG files in {DAGS} in time")
+            raise SourceUnavailable(f"Airflow has not read all {wanted} DAG files of {DAGS} yet")
         time.sleep(_POLL_SECONDS)

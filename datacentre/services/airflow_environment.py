@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 from datacentre.errors import ContractError
@@ -22,6 +23,11 @@ def airflow_home(settings: Settings) -> Path:
 
 def base_url(settings: Settings) -> str:
     return f"http://{HOST}:{settings.airflow_port}"
+
+
+def migrated_file(settings: Settings) -> Path:
+    """Exists once the metadata database fits the installed Airflow."""
+    return airflow_home(settings) / f"migrated-{version('apache-airflow')}"
 
 
 def passwords_file(settings: Settings) -> Path:
@@ -85,6 +91,7 @@ def _airflow(settings: Settings) -> dict[str, str]:
     home = airflow_home(settings)
     return {
         "AIRFLOW_HOME": str(home),
+        "DATACENTRE_AIRFLOW_MIGRATED": str(migrated_file(settings)),
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
@@ -131,6 +138,7 @@ def _secrets(settings: Settings) -> dict[str, str]:
 def _write_once(path: Path, content: Mapping[str, str]) -> None:
     """Write `content` as JSON readable by its owner only, whole or not at all; keep what is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:

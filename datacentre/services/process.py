@@ -91,21 +91,8 @@ def recorded(run: Path, name: str) -> ServiceProcess | None:
 
 
 def stop(run: Path, name: str, grace_seconds: float = 10.0) -> bool:
-    """End the process and its session: SIGTERM, `grace_seconds` to leave, then SIGKILL.
-
-    Returns whether anything had to be ended. Ends nothing that this home did not start: when the pid
-    was given to another process since, only the record is removed.
-    """
-    service = recorded(run, name)
-    had_members = False
-    if service is not None:
-        had_members = bool(_members(service))
-        _signal_members(service, signal.SIGTERM)
-        if not _wait_until_gone(service, grace_seconds):
-            _signal_members(service, signal.SIGKILL)
-            _wait_until_gone(service, grace_seconds)
-    (run / f"{name}.json").unlink(missing_ok=True)
-    return had_members
+    """End one process and its session; return whether anything had to be ended. See `stop_each`."""
+    return stop_each(run, [name], grace_seconds) == [name]
 
 
 def stop_all(run: Path, grace_seconds: float = 10.0) -> list[str]:
@@ -114,6 +101,23 @@ def stop_all(run: Path, grace_seconds: float = 10.0) -> list[str]:
     services = [service for name in names if (service := recorded(run, name)) is not None]
     services.sort(key=lambda service: service.started_ticks, reverse=True)
     return [service.name for service in services if stop(run, service.name, grace_seconds)]
+
+
+def stop_each(run: Path, names: Sequence[str], grace_seconds: float = 10.0) -> list[str]:
+    """End these processes and their sessions side by side: SIGTERM, `grace_seconds` to leave, SIGKILL.
+
+    Returns the names of those that had to be ended. Ends nothing that this home did not start: when a pid
+    was given to another process since, only the record is removed.
+    """
+    services = [service for name in names if (service := recorded(run, name)) is not None]
+    live = [service for service in services if _members(service)]
+    _signal_members(live, signal.SIGTERM)
+    if not _wait_until_gone(live, grace_seconds):
+        _signal_members(live, signal.SIGKILL)
+        _wait_until_gone(live, grace_seconds)
+    for name in names:
+        (run / f"{name}.json").unlink(missing_ok=True)
+    return [service.name for service in live]
 
 
 def last_lines(service: ServiceProcess, count: int = 20) -> list[str]:
@@ -197,15 +201,15 @@ def _members(service: ServiceProcess) -> list[int]:
     ]
 
 
-def _signal_members(service: ServiceProcess, number: signal.Signals) -> None:
-    for pid in _members(service):
+def _signal_members(services: Sequence[ServiceProcess], number: signal.Signals) -> None:
+    for pid in (pid for service in services for pid in _members(service)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
 
 
-def _wait_until_gone(service: ServiceProcess, seconds: float) -> bool:
+def _wait_until_gone(services: Sequence[ServiceProcess], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while _members(service):
+    while any(_members(service) for service in services):
         if time.monotonic() >= deadline:
             return False
         time.sleep(_POLL_SECONDS)

@@ -19,7 +19,7 @@ _SAMPLE_LINES = 5_000
 
 
 def holds_complete_records(file: Path) -> bool:
-    """Whether the first readable line is a record; true as well where no line of the first ones is readable."""
+    """Whether the first readable line is a record; true as well where none of the first is readable."""
     for line in islice(lines(file), _SAMPLE_LINES):
         value = _object(line)
         if value is not None:

@@ -25,7 +25,7 @@ class CsvTable:
         self._form = form
         with self._reader() as reader:
             try:
-                header = next(iter(reader), [])
+                header: list[str] = next(iter(reader), [])
             except csv.Error as problem:
                 raise ContractError(f"{file}:1: the header can't be read: {problem}") from None
         if not any(header):
@@ -67,7 +67,7 @@ class CsvTable:
                     stream, delimiter=self._form.delimiter, quotechar=self._form.quote, strict=True
                 )
             except UnicodeError as problem:
-                raise ContractError(f"{self.file}: is not written in {self._form.encoding}: {problem}") from None
+                raise ContractError(f"{self.file}: is not in {self._form.encoding}: {problem}") from None
 
     def _open(self) -> IO[str]:
         encoding, errors = self._form.encoding, "surrogateescape"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from connectors.sources.file_source.converters import Converter, Run, converter, of_type
+from connectors.sources.file_source.converters import Converter, Run, converter, integer, of_type
 from connectors.sources.file_source.mapping import FieldMapping
 from connectors.sources.file_source.table import Cell
 from datacentre.contracts.model import Field
@@ -81,7 +81,8 @@ def check_value(field: Field, value: Any, where: Where) -> None:
             of_type(field).run(value)
         except ValueError as problem:
             raise Misfit(where, f"{value!r}: {problem}") from None
-    for item in value if field.type == "array" else (value,):
+    items: tuple[Any, ...] = tuple(value) if isinstance(value, list | tuple) else (value,)
+    for item in items:
         if field.allowed is not None and item not in field.allowed:
             raise Misfit(where, f"{item!r} is none of the values that field {field.name!r} allows")
 
@@ -127,7 +128,7 @@ def _typed(field: Field, chosen: Converter) -> tuple[Run, ...]:
 def _items(field: Field) -> tuple[Run, ...]:
     if field.type != "array" or field.item_type != "integer":
         return ()
-    return (lambda items: [int(item) for item in items],)
+    return (lambda items: [integer(item) for item in items],)
 
 
 def _replacement(spec: FieldMapping) -> Run:

@@ -24,7 +24,7 @@ class Fingerprint:
         """Raise SourceUnavailable when the file isn't the one that was hashed."""
         state = self.file.stat()
         if (state.st_size, state.st_mtime_ns) != (self.size, self.changed_ns):
-            raise SourceUnavailable(f"{self.file} changed while it was read; drop it whole, then send it again")
+            raise SourceUnavailable(f"{self.file} changed while it was read; send it again")
 
 
 def fingerprint(file: Path) -> Fingerprint:

@@ -7,6 +7,7 @@ from typing import IO, Literal
 
 from datacentre.errors import RecordRejected
 
+Dropped = Literal["row", "value"]
 _LONGEST_VALUE = 80
 
 
@@ -57,7 +58,7 @@ class RejectReport:
         self.values += 1
         self._write(row, line, problem, "value")
 
-    def _write(self, row: int, line: int | None, problem: RowRejected, dropped: Literal["row", "value"]) -> None:
+    def _write(self, row: int, line: int | None, problem: RowRejected, dropped: Dropped) -> None:
         if self._stream is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = self._path.open("w", encoding="utf-8")

@@ -14,16 +14,20 @@ from datacentre.located_yaml import Where
 
 _SET_BY_SOURCE = ("event_id", "source", "schema")
 Record = dict[str, Any]
+Slots = list[tuple[str, FieldMapping]]
 Test = Callable[[Sequence[Cell]], bool]
 
 
 @dataclass(frozen=True)
 class EventPlan:
-    """One event of a row: its conditions, its constant fields, its fields from the row."""
+    """One event of a row: its conditions, its constant fields, its fields from the row.
+
+    A field that several events read in the same way has the same slot, and is read once a row.
+    """
 
     tests: tuple[Test, ...]
     constants: Record
-    fields: tuple[FieldPlan, ...]
+    fields: tuple[tuple[int, FieldPlan], ...]
 
 
 @dataclass(frozen=True)
@@ -39,43 +43,56 @@ class RowPlan:
         Values given up by `on_failure: drop_value` are added to `dropped`. Raises RowRejected.
         """
         found = []
+        read: dict[int, Any] = {}
         for position, event in enumerate(self.events, start=1):
             if all(test(cells) for test in event.tests):
-                found.append((position, _record(event, cells, dropped)))
+                found.append((position, _record(event, cells, read, dropped)))
         return found
 
 
-def _record(event: EventPlan, cells: Sequence[Cell], dropped: list[RowRejected]) -> Record:
+def _record(
+    event: EventPlan, cells: Sequence[Cell], read: dict[int, Any], dropped: list[RowRejected]
+) -> Record:
+    """`read` holds what earlier events of the row have read, by the plan's slot."""
     record = dict(event.constants)
-    for plan in event.fields:
-        cell = plan.origin(cells)
-        value: Any = None
-        is_list = isinstance(cell, list)
-        if cell is not None and (is_list or cell not in plan.nulls):
-            try:
-                if is_list and not plan.takes_lists:
-                    raise ValueError("holds a list where one value is expected")
-                value = cell
-                for run in plan.runs:
-                    value = run(value)
-            except (ValueError, OverflowError) as problem:
-                flaw = RowRejected(plan.label, cell, f"{plan.name}: {problem}")
-                if not plan.drops_value:
-                    raise flaw from None
-                dropped.append(flaw)
-                value = None
+    for slot, plan in event.fields:
+        if slot in read:
+            value = read[slot]
+        else:
+            value = read[slot] = _value(plan, cells, dropped)
         if value is not None:
             record[plan.name] = value
         elif plan.required:
-            raise RowRejected(plan.label, cell, f"{plan.name}: is required, and empty")
+            raise RowRejected(plan.label, plan.origin(cells), f"{plan.name}: is required, and empty")
     return record
+
+
+def _value(plan: FieldPlan, cells: Sequence[Cell], dropped: list[RowRejected]) -> Any:
+    cell = plan.origin(cells)
+    is_list = isinstance(cell, list)
+    if cell is None or (not is_list and cell in plan.nulls):
+        return None
+    try:
+        if is_list and not plan.takes_lists:
+            raise ValueError("holds a list where one value is expected")
+        value: Any = cell
+        for run in plan.runs:
+            value = run(value)
+        return value
+    except (ValueError, OverflowError) as problem:
+        flaw = RowRejected(plan.label, cell, f"{plan.name}: {problem}")
+        if not plan.drops_value:
+            raise flaw from None
+        dropped.append(flaw)
+        return None
 
 
 def mapped_plan(document: MappingDocument, contract: Contract) -> RowPlan:
     """The plan of a mapping; raises Misfit where it doesn't fit the contract."""
     columns = tuple(dict.fromkeys(c for event in document.events for c in event.columns))
+    slots: Slots = []
     events = tuple(
-        _event(document, event, contract, columns, ("events", position))
+        _event(document, event, contract, columns, slots, ("events", position))
         for position, event in enumerate(document.events)
     )
     return RowPlan(columns, events)
@@ -95,15 +112,18 @@ def own_names_plan(contract: Contract, columns: Sequence[str], file: object) -> 
     required = {f.name for f in contract.fields if f.required} - {"event_id", "schema"}
     if missing := sorted(required.difference(columns)):
         raise ContractError(f"{file}: has no column {', '.join(missing)}, which {contract.key} requires")
-    fields = tuple(
-        plan_column(f, position, ("",), required=f.name in required) for position, f in enumerate(known)
-    )
-    event = EventPlan((), {"schema": contract.schema_tag}, fields)
+    fields = [plan_column(f, position, ("",), f.name in required) for position, f in enumerate(known)]
+    event = EventPlan((), {"schema": contract.schema_tag}, tuple(enumerate(fields)))
     return RowPlan(tuple(f.name for f in known), (event,))
 
 
 def _event(
-    document: MappingDocument, event: EventMapping, contract: Contract, columns: Sequence[str], where: Where
+    document: MappingDocument,
+    event: EventMapping,
+    contract: Contract,
+    columns: Sequence[str],
+    slots: Slots,
+    where: Where,
 ) -> EventPlan:
     specs: dict[str, FieldMapping] = {"event_time": event.event_time, **event.fields}
     places: dict[str, Where] = {name: (*where, "fields", name) for name in event.fields}
@@ -123,10 +143,13 @@ def _event(
             check_value(target, spec.constant, (*place, "constant"))
             constants[name] = spec.constant
         else:
-            fields.append(plan_field(spec, target, positions, nulls, place))
+            plan = plan_field(spec, target, positions, nulls, place)
+            if (name, spec) not in slots:
+                slots.append((name, spec))
+            fields.append((slots.index((name, spec)), plan))
     for target in contract.fields:
         if target.required and target.name not in {*specs, *_SET_BY_SOURCE}:
-            raise Misfit((*where, "fields"), f"field {target.name!r} is required by {contract.key}, and not mapped")
+            raise Misfit((*where, "fields"), f"{contract.key} requires field {target.name!r}")
     tests = tuple(_test(condition, positions[condition.column], nulls) for condition in event.when)
     return EventPlan(tests, constants, tuple(fields))
 

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from connectors.sources.file_source.complete_records import PROGRESS_ROWS, holds_complete_records, pass_through
+from connectors.sources.file_source.complete_records import (
+    PROGRESS_ROWS,
+    holds_complete_records,
+    pass_through,
+)
 from connectors.sources.file_source.csv_table import CsvTable
 from connectors.sources.file_source.fingerprint import fingerprint
 from connectors.sources.file_source.json_lines import JsonLinesTable
@@ -102,7 +106,7 @@ def open_table(file: Path, form: FileFormat) -> Table:
 
 def _plan(contract: Contract, table: Table, mapping: Mapping | None) -> tuple[RowPlan, tuple[str, ...]]:
     if mapping is None:
-        return own_names_plan(contract, table.columns, table.file), ()
+        return own_names_plan(contract, _own_columns(contract, table), table.file), ()
     check_columns(mapping, table.columns, table.file)
     left_out = [pattern for entry in mapping.document.left_out for pattern in entry.columns]
     unmentioned = tuple(
@@ -111,6 +115,13 @@ def _plan(contract: Contract, table: Table, mapping: Mapping | None) -> tuple[Ro
         if name not in mapping.columns and not any(fnmatchcase(name, pattern) for pattern in left_out)
     )
     return mapped_plan(mapping.document, contract), unmentioned
+
+
+def _own_columns(contract: Contract, table: Table) -> tuple[str, ...]:
+    """What may stand in the rows: a later line of JSON Lines may have a key that the first ones lack."""
+    if not isinstance(table, JsonLinesTable):
+        return table.columns
+    return tuple(dict.fromkeys((*table.columns, *(field.name for field in contract.fields))))
 
 
 class _Sending:
@@ -151,9 +162,8 @@ class _Sending:
             raise RowRejected(min(row.others), None, "the contract has no such field")
         dropped: list[RowRejected] = []
         # All events of a row are made before the first is sent: a row goes whole or not at all.
-        messages = [
-            self._message(row, position, record) for position, record in self._plan.records(row.cells, dropped)
-        ]
+        records = self._plan.records(row.cells, dropped)
+        messages = [self._message(row, position, record) for position, record in records]
         for problem in dropped:
             self._report.value(row.number, row.line, problem)
         for key, value in messages:
@@ -166,9 +176,7 @@ class _Sending:
         try:
             return identified[self._key_field].encode(), _encode(identified)
         except (UnicodeEncodeError, OverflowError) as problem:
-            name, value = next(
-                ((n, v) for n, v in identified.items() if not _is_encodable(v)), (None, None)
-            )
+            name, value = next(((n, v) for n, v in identified.items() if not _is_encodable(v)), (None, None))
             raise RowRejected(name, value, f"can't be written as JSON: {printable(str(problem))}") from None
 
 

@@ -3,12 +3,14 @@
 from bisect import bisect_right
 from collections.abc import Mapping
 from itertools import accumulate
+from math import exp
 from statistics import NormalDist
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 _SIZE = 4096
+_STANDARD_NORMAL = [NormalDist().inv_cdf((n + 0.5) / _SIZE) for n in range(_SIZE)]
 
 
 class Choice(Generic[T]):
@@ -32,5 +34,4 @@ def weighted(weights: Mapping[T, float]) -> Choice[T]:
 
 def lognormal(median: float, sigma: float) -> Choice[float]:
     """Lognormal durations by their median (any unit) and the spread of their logarithm."""
-    normal = NormalDist()
-    return Choice([median * 2.718281828459045 ** (sigma * normal.inv_cdf((n + 0.5) / _SIZE)) for n in range(_SIZE)])
+    return Choice([median * exp(sigma * deviation) for deviation in _STANDARD_NORMAL])

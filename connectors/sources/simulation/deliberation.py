@@ -69,22 +69,25 @@ class Deliberations:
         key = self._keys[participant]
         at = day * DAY + (64_800 if rnd() < 0.7 else 28_800) + int(rnd() * 14_400)
         events: list[Event] = []
-        if self._opened[name] < len(_CONVERSATIONS[name]) and rnd() < 0.5:
-            events.append((VOTE_STREAM, key, at, self._new_statement(name, key)))
-        for statement in range(self._opened[name]):
-            is_own = bool(events) and statement == self._opened[name] - 1 and "statement_text" in events[0][3]
-            if rnd() < 0.75 and not is_own:
-                at += 4 + int(rnd() * 25)
+        seen = self._opened[name]
+        for statement in range(seen):
+            if rnd() < 0.75:
                 vote = self._vote(self._liking[name][statement][participant % _GROUPS])
                 events.append((VOTE_STREAM, key, at, self._fields(name, statement, key, vote)))
+                at += 4 + int(rnd() * 25)
+        for statement in range(seen, seen + self._new_statements(name)):
+            fields = self._fields(name, statement, key, "agree")
+            fields["statement_text"] = _CONVERSATIONS[name][statement]
+            events.append((VOTE_STREAM, key, at, fields))
+            at += 60 + int(rnd() * 120)
         return events
 
-    def _new_statement(self, name: str, key: str) -> Fields:
-        statement = self._opened[name]
-        self._opened[name] += 1
-        fields = self._fields(name, statement, key, "agree")
-        fields["statement_text"] = _CONVERSATIONS[name][statement]
-        return fields
+    def _new_statements(self, name: str) -> int:
+        """Who opens a conversation seeds it with half of the statements; others add one at a time."""
+        texts, seen = len(_CONVERSATIONS[name]), self._opened[name]
+        added = texts // 2 if seen == 0 else int(seen < texts and self._random.random() < 0.3)
+        self._opened[name] += added
+        return added
 
     def _fields(self, name: str, statement: int, key: str, vote: str) -> Fields:
         return {

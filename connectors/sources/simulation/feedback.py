@@ -86,4 +86,4 @@ class ServiceFeedback:
         rnd = self._random.random
         texts = _PLEASED if rating >= 4 else _DISPLEASED
         text = texts[int(rnd() * len(texts))]
-        return text.replace("{digits}", closed.person.phone[-6:]).replace("{case}", closed.application_id or "")
+        return text.replace("{digits}", closed.person.phone[-6:]).replace("{case}", closed.application_id or "for a copy")

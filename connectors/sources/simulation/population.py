@@ -13,18 +13,32 @@ from connectors.sources.simulation.clock import date_of, day_of
 from connectors.sources.simulation.reference import Reference
 
 _BORN_BEFORE = day_of(date(2022, 1, 1))
-_FIRST = (
-    "Tshering Sonam Karma Pema Kinley Dorji Ugyen Tenzin Jigme Namgay Chencho Phuntsho Sangay Thinley "
-    "Kezang Rinchen Leki Tandin Dechen Choki Yeshi Nima Dawa Passang Lhamo Norbu Chimi Deki Rinzin Gyem"
-).split()
-_SECOND_M = "Dorji Wangchuk Tshering Penjor Norbu Tobgay Dendup Rinchen Gyeltshen Namgyel Tenzin Jamtsho".split()
-_SECOND_F = "Lhamo Wangmo Choden Dema Yangzom Zangmo Pelden Choki Lhaden Dolkar Tshomo Yangchen".split()
-_SOUTHERN = "Rai Gurung Tamang Subba Ghalley Chhetri Adhikari Sharma".split()
-_SOUTHERN_FIRST = "Bishnu Man Dhan Kumar Hari Devi Sita Indra Purna Maya Suk Bahadur".split()
-_VILLAGE = (
-    "Changkha Gangtey Dangchu Yurung Bartsham Lauri Khengzor Tsamang Rukubji Phobjikha Nabji Goenpa "
-    "Zhongmay Langthel Tashiling Kabjisa Chukha Bjena Samdrup Norbugang Umling Serthang Yoeseltse Drujegang"
-).split()
+_FIRST = [
+    "Tshering", "Sonam", "Karma", "Pema", "Kinley", "Dorji", "Ugyen", "Tenzin",
+    "Jigme", "Namgay", "Chencho", "Phuntsho", "Sangay", "Thinley", "Kezang", "Rinchen",
+    "Leki", "Tandin", "Dechen", "Choki", "Yeshi", "Nima", "Dawa", "Passang",
+    "Lhamo", "Norbu", "Chimi", "Deki", "Rinzin", "Gyem",
+]
+_SECOND_M = [
+    "Dorji", "Wangchuk", "Tshering", "Penjor", "Norbu", "Tobgay", "Dendup", "Rinchen",
+    "Gyeltshen", "Namgyel", "Tenzin", "Jamtsho",
+]
+_SECOND_F = [
+    "Lhamo", "Wangmo", "Choden", "Dema", "Yangzom", "Zangmo", "Pelden", "Choki",
+    "Lhaden", "Dolkar", "Tshomo", "Yangchen",
+]
+_SOUTHERN = [
+    "Rai", "Gurung", "Tamang", "Subba", "Ghalley", "Chhetri", "Adhikari", "Sharma",
+]
+_SOUTHERN_FIRST = [
+    "Bishnu", "Man", "Dhan", "Kumar", "Hari", "Devi", "Sita", "Indra",
+    "Purna", "Maya", "Suk", "Bahadur",
+]
+_VILLAGE = [
+    "Changkha", "Gangtey", "Dangchu", "Yurung", "Bartsham", "Lauri", "Khengzor", "Tsamang",
+    "Rukubji", "Phobjikha", "Nabji", "Goenpa", "Zhongmay", "Langthel", "Tashiling", "Kabjisa",
+    "Chukha", "Bjena", "Samdrup", "Norbugang", "Umling", "Serthang", "Yoeseltse", "Drujegang",
+]
 
 
 @dataclass(frozen=True, slots=True)

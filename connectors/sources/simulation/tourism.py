@@ -4,9 +4,11 @@ A respondent is a passenger of a counted flight: flight number, nationality grou
 the frame. Groups answer with different readiness, so unweighted answers are biased, as real ones are.
 """
 
+from bisect import bisect_right
+from itertools import accumulate
 from random import Random
 
-from connectors.sources.simulation.chance import Choice, lognormal, weighted
+from connectors.sources.simulation.chance import lognormal, weighted
 from connectors.sources.simulation.clock import DAY, Clock, date_of
 from connectors.sources.simulation.record import Event, Fields
 from connectors.sources.simulation.reference import Reference
@@ -113,14 +115,13 @@ class Departures:
     ) -> list[Event]:
         """At most one answer a passenger; who is asked answers with the group's readiness."""
         rnd, groups = self._random.random, self._groups
+        cells = list(counts)
         left = dict(counts)
-        cells: Choice[tuple[str, str]] | None = None
-        readiness = {cell: n * groups[cell[0]][1] for cell, n in counts.items()}
+        reached = list(accumulate(n * groups[cell[0]][1] for cell, n in counts.items()))
         events: list[Event] = []
         for _ in range(min(answers, sum(counts.values()))):
-            cells = cells or weighted(readiness)
-            cell = cells(rnd())
-            while left[cell] == 0:
+            cell = cells[bisect_right(reached, rnd() * reached[-1])]
+            if left[cell] == 0:
                 cell = next(c for c, n in left.items() if n)
             left[cell] -= 1
             events.append(self._answer(number, departed, *cell))

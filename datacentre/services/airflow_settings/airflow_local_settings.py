@@ -2,12 +2,16 @@
 
 The LocalExecutor forks its tasks from the scheduler: what the scheduler has imported costs a task nothing,
 where it would cost 10 to 20 seconds of imports in each. Import only: a connection or a thread made before
-a fork doesn't survive it.
+a fork doesn't survive it. The metadata database may be migrating meanwhile: nothing goes on before it is
+ready.
 """
 
 import contextlib
 import importlib
+import os
 import sys
+import time
+from pathlib import Path
 
 _SHARED_WITH_TASKS = (
     "pandas",
@@ -29,5 +33,21 @@ if sys.argv[1:2] == ["scheduler"]:
         # A part that is not installed fails in the task that needs it, with its own message.
         with contextlib.suppress(ImportError):
             importlib.import_module(_name)
+
+_MIGRATION_SECONDS = 300
+
+
+def _wait_for_migration(migrated: Path) -> None:
+    deadline = time.monotonic() + _MIGRATION_SECONDS
+    while not migrated.exists():
+        if time.monotonic() >= deadline:
+            raise SystemExit(
+                f"the metadata database was not migrated in {_MIGRATION_SECONDS} s: no {migrated}"
+            )
+        time.sleep(0.1)
+
+
+if sys.argv[1:2] != ["db"] and "DATACENTRE_AIRFLOW_MIGRATED" in os.environ:
+    _wait_for_migration(Path(os.environ["DATACENTRE_AIRFLOW_MIGRATED"]))
 
 __all__: list[str] = []

@@ -1,0 +1,146 @@
+"""`send`, `simulate`, `sink`, `verify`: records into the topics and the lake."""
+
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connectors.sink.sink import Sink
+from connectors.sources.file_source import read_mapping, send_file
+from connectors.sources.producer import KafkaPythonProducer, LibrdkafkaProducer
+from connectors.sources.simulation.defects import DefectShares
+from connectors.sources.simulation.government import generate
+from connectors.sources.simulation.pacing import simulate as send_all
+from connectors.topics import create_topics
+from datacentre.cli.console import err, one_line_errors, out, print_json, print_table, progress_bar
+from datacentre.contracts import Contract, load_contracts
+from datacentre.errors import CheckFailed, ContractError
+from datacentre.settings import from_environment
+from datacentre.stages.verify import PartitionReport
+from datacentre.stages.verify import verify as verify_streams
+
+Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
+Streams = Annotated[list[str] | None, typer.Argument(help="stream keys; all when none is named")]
+
+
+@one_line_errors
+def send(
+    stream: Annotated[str, typer.Argument(help="stream key, such as dot__exit_survey")],
+    file: Annotated[Path, typer.Argument(help="CSV, JSON Lines (also .gz) or Parquet")],
+    mapping: Annotated[
+        str | None, typer.Option(help="name of a mapping in schemas/mappings, or a path; none: names as in the contract")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Send an agency's file to its stream; sending it again makes no duplicates downstream."""
+    settings = from_environment()
+    contracts = load_contracts(settings.schemas)
+    contract = chosen_contract(contracts, stream)
+    plan = read_mapping(_mapping_file(settings.mappings, mapping), contracts) if mapping else None
+    create_topics(settings.bootstrap_servers, [contract])
+    rejects = settings.home / "rejects" / f"{stream}.{file.name}.jsonl"
+    producer = KafkaPythonProducer(settings.bootstrap_servers)
+    with progress_bar(f"sending {file.name}", None) as bar:
+        outcome = send_file(contract, file, plan, producer, rejects, bar.to)
+    if json:
+        print_json(outcome)
+        return
+    out.print(f"{outcome.rows:,} rows of {file.name} became {outcome.events:,} events of {stream}")
+    if outcome.rejected:
+        out.print(f"{outcome.rejected:,} rows could not be mapped; each is in {outcome.rejects_file}")
+
+
+@one_line_errors
+def simulate(
+    records: Annotated[int, typer.Option(min=1, help="about how many records, over all streams")] = 200_000,
+    seed: Annotated[int, typer.Option(help="the same seed and time give the same records")] = 2026,
+    defects: Annotated[float, typer.Option(min=0, max=1, help="share of records that are made invalid")] = 0.02,
+    rate: Annotated[float | None, typer.Option(help="records a second; flat out when absent")] = None,
+    until: Annotated[datetime | None, typer.Option(help="UTC end of the simulated time; now when absent")] = None,
+    json: Json = False,
+) -> None:
+    """Send the records of a simulated government, in which the same people appear in all streams."""
+    settings = from_environment()
+    contracts = load_contracts(settings.schemas)
+    create_topics(settings.bootstrap_servers, contracts.values())
+    end = until.replace(tzinfo=UTC) if until else datetime.now(UTC)
+    generated = generate(contracts, settings.reference, seed, records, end, DefectShares.spread(defects))
+    producer = LibrdkafkaProducer(settings.bootstrap_servers)
+    with progress_bar("simulating", records) as bar:
+        sent = send_all(generated, producer, rate, bar.to)
+    if json:
+        print_json(sent)
+        return
+    print_table("Sent", ["stream", "records"], sorted(sent.by_stream.items()))
+    print_table("Made defective on purpose", ["defect", "records"], sorted(sent.by_defect.items()))
+
+
+@one_line_errors
+def sink(
+    streams: Streams = None,
+    until_caught_up: Annotated[
+        bool, typer.Option("--until-caught-up", help="end when the end offsets seen at the start are in the lake")
+    ] = False,
+    start_partitions: Annotated[
+        bool, typer.Option("--start-partitions", help="begin partitions that were added to a topic")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Land records in the lake, exactly once."""
+    settings = from_environment()
+    contracts = load_contracts(settings.schemas)
+    chosen = {k: chosen_contract(contracts, k) for k in streams} if streams else contracts
+    member = Sink(settings, chosen, start_partitions=start_partitions)
+    asked: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, frame: asked.append(received))
+    with progress_bar("landing", member.behind() if until_caught_up else None) as bar:
+        progress = member.run(until_caught_up, lambda: bool(asked), lambda done: bar.to(done.records))
+    if json:
+        print_json(progress)
+    else:
+        rows = [[k, progress.landed[k], progress.quarantined[k]] for k in chosen]
+        print_table("Written by this sink", ["stream", "landed", "quarantined"], rows)
+
+
+@one_line_errors
+def verify(streams: Streams = None, json: Json = False) -> None:
+    """Reconcile topics and lake offset by offset; exit code 5 on any difference."""
+    settings = from_environment()
+    with progress_bar("reading topics", None) as bar:
+        reports = verify_streams(settings, streams or None, told=bar.by)
+    if json:
+        print_json(list(reports))
+    else:
+        print_reports(reports)
+    wrong = [r for r in reports if r.differences]
+    if wrong:
+        for report in wrong:
+            for difference in report.differences:
+                err.print(f"{report.stream} partition {report.partition}: {difference}", highlight=False)
+        raise CheckFailed(f"{len(wrong)} of {len(reports)} partitions do not reconcile")
+
+
+def print_reports(reports: tuple[PartitionReport, ...]) -> None:
+    """One row per stream, partitions added up."""
+    counts = ("topic", "landed", "quarantined", "identified", "vault")
+    rows = []
+    for key in dict.fromkeys(r.stream for r in reports):
+        mine = [r for r in reports if r.stream == key]
+        differences = sum(len(r.differences) for r in mine)
+        rows.append([key, len(mine), *(sum(getattr(r, c) for r in mine) for c in counts), differences])
+    columns = ["stream", "partitions", "topic", "= landed", "+ quarantined", "with identity", "= vault", "differences"]
+    print_table("Reconciliation, in distinct offsets", columns, rows)
+
+
+def chosen_contract(contracts: dict[str, Contract], key: str) -> Contract:
+    if key not in contracts:
+        raise ContractError(f"no contract {key!r}; there are {', '.join(contracts)}")
+    return contracts[key]
+
+
+def _mapping_file(folder: Path, name: str) -> Path:
+    named = folder / f"{name}.yaml"
+    return named if named.exists() else Path(name)

@@ -1,0 +1,151 @@
+"""Check what has landed and certify it, range by range."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from datacentre.contracts import Contract, load_contracts
+from datacentre.control.certificates import (
+    Failing,
+    Judgement,
+    OverlappingCertificate,
+    Status,
+    pending,
+    record,
+)
+from datacentre.control.ranges import OffsetRange, interval
+from datacentre.control.store import opened
+from datacentre.errors import ContractError, DataCentreError
+from datacentre.settings import Settings
+from datacentre.stages.outcome import Outcome, store
+from expectations.extra import find_extra
+from expectations.landed import Increment, fetch, increments
+from lake.positions import landed_positions
+
+
+def check(settings: Settings, streams: Sequence[str] | None = None) -> tuple[Outcome, ...]:
+    """Certify every landed range that no certificate covers; one outcome per stream that had any.
+
+    A failing increment is held with its reason and record ids, and doesn't stop what comes after:
+    `detail["held"]` names its certificates. A stream that can't be read doesn't stop the others; its
+    error is raised when they are done.
+    """
+    contracts = load_contracts(settings.schemas)
+    unknown = sorted(set(streams or ()) - set(contracts))
+    if unknown:
+        raise ContractError(f"no contract for {', '.join(unknown)}; known are {', '.join(contracts)}")
+    done: list[Outcome] = []
+    problems: list[DataCentreError] = []
+    with opened(settings.control_url) as control:
+        for key in streams or contracts:
+            try:
+                done += _check_stream(settings, control, contracts[key])
+            except DataCentreError as problem:
+                problems.append(problem)
+    if problems:
+        raise problems[0]
+    return tuple(done)
+
+
+def _check_stream(settings: Settings, control: sa.Engine, contract: Contract) -> list[Outcome]:
+    # Positions first: the files that are read afterwards hold at least that much.
+    ranges = pending(control, contract.key, landed_positions(settings.lake, contract))
+    if not ranges:
+        return []
+    started = time.monotonic()
+    tally = _Tally()
+    for increment in increments(settings.lake, contract, ranges):
+        _certify(control, increment, tally)
+    outcome = tally.outcome(contract, ranges, time.monotonic() - started)
+    store(control, outcome)
+    return [outcome]
+
+
+def _certify(control: sa.Engine, increment: Increment, tally: "_Tally") -> None:
+    """One increment passes or is held as a whole; each of its ranges gets a certificate."""
+    rows, judgement = _judge(increment)
+    try:
+        numbers = record(control, increment.contract.key, increment.ranges, judgement)
+    except OverlappingCertificate as overtaken:
+        tally.overtaken.append(str(overtaken))
+    else:
+        tally.add(rows, judgement, numbers)
+
+
+def _judge(increment: Increment) -> tuple[int, Judgement]:
+    contract = increment.contract
+    extra = find_extra(contract.key) if increment.pinned.files else None
+    frame = fetch(increment, {} if extra is None else extra.COLUMNS)
+    if frame is None or frame.empty:
+        reason = "no landed row in these offsets"
+        return 0, Judgement(Status.PASSED, reason, (), contract.hash, "", increment.pinned.version)
+    from expectations.gate import validate  # takes seconds to import: only when there is something to check
+
+    verdict = validate(contract, frame)
+    failing = tuple(
+        Failing(f.name, f.severity, f.unexpected_count, f.record_ids, f.note) for f in verdict.failing
+    )
+    return len(frame), Judgement(
+        status=Status.PASSED if verdict.passed else Status.HELD,
+        reason=_reason(failing),
+        failing=failing,
+        contract_hash=contract.hash,
+        suite_hash=verdict.suite_hash,
+        landed_version=increment.pinned.version,
+    )
+
+
+def _reason(failing: Iterable[Failing]) -> str:
+    """`critical: step.allowed (3 rows); warning: extra.overall_rating_mean (observed 4.95)`."""
+    by_severity: dict[str, list[str]] = {}
+    for item in failing:
+        found = item.note or f"{item.unexpected_count} rows"
+        by_severity.setdefault(item.severity, []).append(f"{item.expectation} ({found})")
+    return "; ".join(f"{s}: {', '.join(items)}" for s, items in sorted(by_severity.items())) or "all met"
+
+
+class _Tally:
+    """What the increments of one stream add up to."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.certified_rows = 0
+        self.certificates: list[int] = []
+        self.held: list[int] = []
+        self.reasons: list[str] = []
+        self.failing: dict[str, Counter[str]] = {"critical": Counter(), "warning": Counter()}
+        self.overtaken: list[str] = []
+
+    def add(self, rows: int, judgement: Judgement, numbers: Sequence[int]) -> None:
+        self.rows += rows
+        if judgement.status == Status.PASSED:
+            self.certified_rows += rows
+            self.certificates += numbers
+        else:
+            self.held += numbers
+            self.reasons.append(judgement.reason)
+        for item in judgement.failing:
+            self.failing.setdefault(item.severity, Counter())[item.expectation] += item.unexpected_count
+
+    def outcome(self, contract: Contract, ranges: Sequence[OffsetRange], seconds: float) -> Outcome:
+        detail: dict[str, Any] = {
+            "certificates": self.certificates,
+            "held": self.held,
+            "held_rows": self.rows - self.certified_rows,
+            "reasons": self.reasons,
+            **{severity: dict(counts) for severity, counts in self.failing.items()},
+            "overtaken": self.overtaken,
+        }
+        return Outcome(
+            stage="check",
+            stream=contract.key,
+            interval=interval(ranges),
+            rows_in=self.rows,
+            rows_out=self.certified_rows,
+            rows_quarantined=0,
+            seconds=round(seconds, 3),
+            detail=detail,
+        )
