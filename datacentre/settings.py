@@ -15,7 +15,8 @@ class Settings:
     """Where things are and how much is taken at a time.
 
     Paths are absolute. `flush_rows` and `flush_bytes` bound one batch of the sink per stream,
-    `flush_seconds` the age of its oldest record.
+    `flush_seconds` the age of its oldest record. A sink with a `sink_instance` keeps its place in
+    the consumer group over a restart; no two running sinks may have the same.
     """
 
     home: Path
@@ -29,6 +30,7 @@ class Settings:
     flush_rows: int
     flush_bytes: int
     flush_seconds: float
+    sink_instance: str
 
     @property
     def contracts(self) -> Path:
@@ -75,6 +77,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         flush_rows=_positive_integer(env, "DATACENTRE_FLUSH_ROWS", 50_000),
         flush_bytes=_positive_integer(env, "DATACENTRE_FLUSH_BYTES", 32 * 1024 * 1024),
         flush_seconds=_positive_number(env, "DATACENTRE_FLUSH_SECONDS", 1.0),
+        sink_instance=env.get("DATACENTRE_SINK_INSTANCE", ""),
     )
 
 

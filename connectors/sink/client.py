@@ -31,6 +31,7 @@ class KafkaPythonConsumer:
         self,
         bootstrap_servers: str,
         group: str,
+        instance: str,
         topics: Iterable[str],
         on_assigned: Callable[[Iterable[Partition]], None],
         on_revoked: Callable[[Iterable[Partition]], None],
@@ -40,6 +41,7 @@ class KafkaPythonConsumer:
             self._consumer = KafkaConsumer(
                 bootstrap_servers=bootstrap_servers,
                 group_id=group,
+                group_instance_id=instance or None,
                 isolation_level="read_committed",
                 enable_auto_commit=False,
                 auto_offset_reset="none",

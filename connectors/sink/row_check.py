@@ -16,10 +16,10 @@ _INSTANT = (
 _DATE = r"^\d{4}-\d{2}-\d{2}$"
 _INTEGER = r"^-?\d+(\.0+)?$"
 # DuckDB's json_valid takes `{"a":1,}`; commas inside texts are blanked out before a second look.
-_TRAILING_COMMA = r"""(case when regexp_matches(text, ',\s*[\]}]')
-      then regexp_matches(regexp_replace(text, '"(\\.|[^"\\])*"', '""', 'g'), ',\s*[\]}]')
+_TRAILING_COMMA = r"""(case when regexp_matches(_text, ',\s*[\]}]')
+      then regexp_matches(regexp_replace(_text, '"(\\.|[^"\\])*"', '""', 'g'), ',\s*[\]}]')
       else false end)"""
-_OBJECT = r"left(ltrim(text, e' \t\r\n'), 1) = '{'"
+_OBJECT = r"left(ltrim(_text, e' \t\r\n'), 1) = '{'"
 _DUCKDB_TYPES = {
     "string": "varchar",
     "integer": "bigint",
@@ -34,7 +34,7 @@ def compile_row_check(contract: Contract) -> str:
     """SQL over a relation `batch(kafka_partition, kafka_offset, broker_time, record_key, value)`.
 
     Parameters `$inner` and `$outer` are the padded pseudonym keys. Columns out: those of the batch,
-    `key_text`, every contract field, `event_date`, every pseudonym column, `is_deleted`,
+    `_key_text`, every contract field, `event_date`, every pseudonym column, `is_deleted`,
     `has_identity` and `broken_rules` (empty list: none).
     """
     fields = contract.fields
@@ -42,29 +42,29 @@ def compile_row_check(contract: Contract) -> str:
     as_json = json.dumps(dict.fromkeys(names, "JSON"))
     as_text = json.dumps(dict.fromkeys(names, "VARCHAR"))
     # As many names as known fields with a value: none is unknown, none stands twice, none is null.
-    present = " + ".join(f"(j.{quoted(n)} is not null)::int" for n in names)
+    present = " + ".join(f"(_record_json.{quoted(n)} is not null)::int" for n in names)
     typed = ",\n    ".join(f"{_typed(f)} as {quoted(f.name)}" for f in fields)
     return f"""
 with decoded as (
-  select *, try(decode(value)) as text, try(decode(record_key)) as key_text,
+  select *, try(decode(value)) as _text, try(decode(record_key)) as _key_text,
     {str(contract.deletes_by_key).lower()} and value is null and record_key is not null as is_deleted
   from batch
 ), valid as (
-  select *, coalesce(json_valid(text) and not {_TRAILING_COMMA}, false) as is_json,
-    coalesce({_OBJECT} and json_valid(text) and not {_TRAILING_COMMA}, false) as is_object
+  select *, coalesce(json_valid(_text) and not {_TRAILING_COMMA}, false) as _is_json,
+    coalesce({_OBJECT} and json_valid(_text) and not {_TRAILING_COMMA}, false) as _is_object
   from decoded
 ), parsed as (
   select *,
-    case when is_object then from_json(text, {literal(as_json)}) end as j,
-    case when is_object then from_json(text, {literal(as_text)}) end as t,
-    case when is_object then json_keys(text) end as names
+    case when _is_object then from_json(_text, {literal(as_json)}) end as _record_json,
+    case when _is_object then from_json(_text, {literal(as_text)}) end as _record_text,
+    case when _is_object then json_keys(_text) end as _names
   from valid
 ), known as (
-  select *, coalesce(t.schema = {literal(contract.schema_tag)}, false) as is_known from parsed
+  select *, coalesce(_record_text.schema = {literal(contract.schema_tag)}, false) as _is_known from parsed
 ), typed as (
   select kafka_partition, kafka_offset, broker_time, record_key, value,
-    text, key_text, is_deleted, is_json, is_object, is_known, names, j, t,
-    coalesce(len(names) <> {present}, false) as has_odd_names,
+    _text, _key_text, is_deleted, _is_json, _is_object, _is_known, _names, _record_json, _record_text,
+    coalesce(len(_names) <> {present}, false) as _has_odd_names,
     {typed},
     {_event_date(contract)} as event_date
   from known
@@ -73,7 +73,7 @@ with decoded as (
     {_broken(contract)} as broken_rules
   from typed
 )
-select * exclude (text, is_json, is_object, is_known, has_odd_names, names, j, t) from checked
+select * exclude (_text, _is_json, _is_object, _is_known, _has_odd_names, _names, _record_json, _record_text) from checked
 """
 
 
@@ -89,7 +89,7 @@ def literal(text: object) -> str:
 
 def _typed(field: Field) -> str:
     """The typed value, null where it is absent or of the wrong type."""
-    text, raw = f"t.{quoted(field.name)}", f"j.{quoted(field.name)}"
+    text, raw = f"_record_text.{quoted(field.name)}", f"_record_json.{quoted(field.name)}"
     match field.type:
         case "string":
             return f"case when starts_with({raw}, '\"') then {text} end"
@@ -119,14 +119,14 @@ def _typed_array(field: Field, raw: str) -> str:
 
 def _is_text(field: Field, pattern: str) -> str:
     name = quoted(field.name)
-    return f"starts_with(j.{name}, '\"') and regexp_full_match(t.{name}, {literal(pattern)})"
+    return f"starts_with(_record_json.{name}, '\"') and regexp_full_match(_record_text.{name}, {literal(pattern)})"
 
 
 def _event_date(contract: Contract) -> str:
     event_time = contract.field("event_time")
     instant = _typed(event_time)
     local = f"cast(({instant}) at time zone {literal(contract.time_zone)} as date)"
-    day = f"when {_is_text(event_time, _DATE)} then try_cast(t.event_time as date)"
+    day = f"when {_is_text(event_time, _DATE)} then try_cast(_record_text.event_time as date)"
     return f"case {day} else {local} end" if event_time.allows_date_only else local
 
 
@@ -151,8 +151,8 @@ def _hmac(value: str) -> str:
 def _broken(contract: Contract) -> str:
     shape, content = list(_shape_rules(contract)), list(_content_rules(contract))
     return f"""case
-      when is_deleted then {_named([("record.key_not_utf8", "key_text is null")])}
-      when not is_known then {_named(shape)}
+      when is_deleted then {_named([("record.key_not_utf8", "_key_text is null")])}
+      when not _is_known then {_named(shape)}
       when {" or ".join(f"({condition})" for _, condition in content)} then {_named(content)}
       else []::varchar[] end"""
 
@@ -166,22 +166,22 @@ def _shape_rules(contract: Contract) -> Iterable[tuple[str, str]]:
     """What can be said of a message that doesn't name this contract's version."""
     yield "record.null_key", "record_key is null"
     yield "record.null_value", "value is null"
-    yield "record.not_utf8", "value is not null and text is null"
-    yield "record.not_json", "text is not null and not is_json"
-    yield "record.not_object", "is_json and not is_object"
-    yield "schema.required", "is_object and j.schema is null"
-    yield "record.unknown_contract", "is_object and j.schema is not null"
+    yield "record.not_utf8", "value is not null and _text is null"
+    yield "record.not_json", "_text is not null and not _is_json"
+    yield "record.not_object", "_is_json and not _is_object"
+    yield "schema.required", "_is_object and _record_json.schema is null"
+    yield "record.unknown_contract", "_is_object and _record_json.schema is not null"
 
 
 def _content_rules(contract: Contract) -> Iterable[tuple[str, str]]:
     """Every rule of the contract; a null condition counts as kept."""
     key = quoted(contract.kafka_key)
     yield "record.null_key", "record_key is null"
-    yield "record.key_not_utf8", "record_key is not null and key_text is null"
-    yield "record.key_mismatch", f"coalesce(key_text <> {key}, false)"
+    yield "record.key_not_utf8", "record_key is not null and _key_text is null"
+    yield "record.key_mismatch", f"coalesce(_key_text <> {key}, false)"
     known = ", ".join(literal(f.name) for f in contract.fields)
-    yield "record.unknown_field", f"has_odd_names and not list_has_all([{known}], names)"
-    yield "record.duplicate_key", "has_odd_names and len(names) <> len(list_distinct(names))"
+    yield "record.unknown_field", f"_has_odd_names and not list_has_all([{known}], _names)"
+    yield "record.duplicate_key", "_has_odd_names and len(_names) <> len(list_distinct(_names))"
     for field in contract.fields:
         yield from _field_rules(field)
     for rule in contract.record_rules:
@@ -189,7 +189,7 @@ def _content_rules(contract: Contract) -> Iterable[tuple[str, str]]:
 
 
 def _field_rules(field: Field) -> Iterable[tuple[str, str]]:
-    name, raw = quoted(field.name), f"j.{quoted(field.name)}"
+    name, raw = quoted(field.name), f"_record_json.{quoted(field.name)}"
     if field.required:
         yield f"{field.name}.required", f"{raw} is null"
     typed = "event_date" if field.name == "event_time" else name

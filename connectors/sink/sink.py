@@ -74,7 +74,12 @@ class Sink:
         """
         topics = [names.topic(k) for k in self._writers]
         consumer: Consumer = KafkaPythonConsumer(
-            self._settings.bootstrap_servers, GROUP, topics, self._assigned, self._revoked
+            self._settings.bootstrap_servers,
+            GROUP,
+            self._settings.sink_instance,
+            topics,
+            self._assigned,
+            self._revoked,
         )
         self._consumer = consumer
         looked_at = 0.0

@@ -1,5 +1,6 @@
 """Split a batch into the rows of `landed`, `vault` and `quarantine`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -39,10 +40,11 @@ class Splitter:
             raise AssertionError(f"{self._contract.key}: {batch.num_rows} messages gave {checked.num_rows} rows")
         is_good = pc.equal(pc.list_value_length(checked["broken_rules"]), 0)
         good, bad = checked.filter(is_good), checked.filter(pc.invert(is_good))
+        known = good.filter(good["has_identity"])
         return Split(
-            landed=self._project(good, self._landed),
-            vault=self._project(good.filter(good["has_identity"]), self._vault),
-            quarantine=self._project(bad, QUARANTINE),
+            landed=_project(good, self._landed, self._of_landed(good)),
+            vault=_project(known, self._vault, self._of_landed(known)),
+            quarantine=_project(bad, QUARANTINE, self._of_quarantine(bad)),
         )
 
     def _checked(self, batch: pa.Table) -> pa.Table:
@@ -54,21 +56,32 @@ class Splitter:
         finally:
             self._connection.unregister("batch")
 
-    def _project(self, rows: pa.Table, schema: pa.Schema) -> pa.Table:
-        """Take the schema's columns, adding those that come from the contract and not from the record."""
-        count = rows.num_rows
-        is_quarantine = schema is QUARANTINE
-        extra = {
-            "ingest_date": pc.cast(rows["broker_time"], pa.date32()),
-            "record_key": rows["record_key"] if is_quarantine else rows["key_text"],
+    def _of_landed(self, rows: pa.Table) -> dict[str, pa.Array]:
+        """What `landed` and `vault` add to the record's own fields."""
+        return {
+            "ingest_date": _ingest_date(rows),
+            "record_key": rows["_key_text"],
             "schema_version": pc.if_else(rows["is_deleted"], None, self._contract.version),
-            "pseudonym_key_id": pa.repeat(self._key.id, count),
-            "contract_version": pa.repeat(self._contract.version, count),
-            "contract_hash": pa.repeat(self._contract.hash, count),
-            "status": pa.repeat("open", count),
+            "pseudonym_key_id": pa.repeat(self._key.id, rows.num_rows),
         }
-        arrays = [_as_type(extra[f.name] if f.name in extra else rows[f.name], f.type) for f in schema]
-        return pa.Table.from_arrays(arrays, schema=schema)
+
+    def _of_quarantine(self, rows: pa.Table) -> dict[str, pa.Array]:
+        return {
+            "ingest_date": _ingest_date(rows),
+            "contract_version": pa.repeat(self._contract.version, rows.num_rows),
+            "contract_hash": pa.repeat(self._contract.hash, rows.num_rows),
+            "status": pa.repeat("open", rows.num_rows),
+        }
+
+
+def _ingest_date(rows: pa.Table) -> pa.Array:
+    return pc.cast(rows["broker_time"], pa.date32())
+
+
+def _project(rows: pa.Table, schema: pa.Schema, added: Mapping[str, pa.Array]) -> pa.Table:
+    """The schema's columns, from `added` where it has them."""
+    arrays = [_as_type(added[f.name] if f.name in added else rows[f.name], f.type) for f in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _as_type(column: pa.ChunkedArray | pa.Array, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:

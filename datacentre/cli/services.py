@@ -51,7 +51,8 @@ def start_broker(settings: Settings) -> None:
 
 def start_sink(settings: Settings) -> None:
     argv = [sys.executable, "-m", "datacentre.cli", "sink"]
-    process.start(settings.run, "sink", argv, os.environ, settings.home)
+    environment = {**os.environ, "DATACENTRE_HOME": str(settings.home), "DATACENTRE_SINK_INSTANCE": "sink-1"}
+    process.start(settings.run, "sink", argv, environment, settings.home)
 
 
 @one_line_errors

@@ -25,6 +25,7 @@ from datacentre.contracts.model import (
     BOOKKEEPING,
     CLASSIFICATIONS,
     FIELD_TYPES,
+    LAKE_COLUMNS,
     Contract,
     Field,
     RecordRule,
@@ -133,6 +134,8 @@ class _Reader:
         for position, name in enumerate(seen):
             if name in seen[:position]:
                 raise self._located.error((*where, position), f"field {name!r} stands twice")
+            if name in LAKE_COLUMNS:
+                raise self._located.error((*where, position), f"field {name!r}: the lake has a column of that name")
 
     def _field(self, position: int, item: SchemaProperty) -> Field:
         where: tuple[str | int, ...] = ("schema", 0, "properties", position)

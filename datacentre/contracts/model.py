@@ -11,6 +11,25 @@ FIELD_TYPES = ("string", "integer", "number", "boolean", "date", "timestamp", "a
 CLASSIFICATIONS = ("direct_identifier", "personal", "public")
 BOOKKEEPING = ("event_id", "source", "event_time", "schema", "corrects_event_id")
 
+LAKE_COLUMNS = frozenset(
+    {
+        "kafka_partition",
+        "kafka_offset",
+        "broker_time",
+        "ingest_date",
+        "record_key",
+        "value",
+        "is_deleted",
+        "has_identity",
+        "schema_version",
+        "event_date",
+        "broken_rules",
+        "pseudonym_key_id",
+        "certificate_id",
+    }
+)
+"""Names that the tables use themselves, so that no contract may."""
+
 
 @dataclass(frozen=True)
 class Field:

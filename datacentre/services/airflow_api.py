@@ -13,7 +13,7 @@ from datacentre.services.airflow_environment import USER, airflow_home, base_url
 from datacentre.settings import Settings
 
 _POLL_SECONDS = 0.2
-_REQUEST_SECONDS = 20
+_REQUEST_SECONDS = 60
 _ENDED = ("success", "failed")
 # A proxy of the environment must not get between two processes of one machine.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -41,12 +41,15 @@ class Client:
 
 
 def health(settings: Settings) -> dict[str, str]:
-    """State of each part (`metadatabase`, `scheduler`, `dag_processor`): healthy or unhealthy.
+    """State of each part, healthy or unhealthy: the database, the scheduler, the DAG processor, the tasks' API.
 
-    Raises SourceUnavailable when the api-server doesn't answer.
+    The first call after a start takes seconds, in which the tasks' API is built; without it the first tasks
+    would wait and time out. Raises SourceUnavailable when the api-server doesn't answer.
     """
     answer = _call(settings, "GET", "/api/v2/monitor/health", None, "")
-    return {part: str(answer[part]["status"]) for part in ("metadatabase", "scheduler", "dag_processor")}
+    parts = {part: str(answer[part]["status"]) for part in ("metadatabase", "scheduler", "dag_processor")}
+    parts["execution_api"] = str(_call(settings, "GET", "/execution/health", None, "")["status"])
+    return parts
 
 
 def trigger(settings: Settings, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:

@@ -1,0 +1,46 @@
+# One verb per need; `make` alone lists them.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help install demo test check lock up down
+
+help:
+	@echo "make demo    stream 200,000 records from Kafka to the marts and reconcile"
+	@echo "make test    every test, on a real broker and a real Airflow database"
+	@echo "make check   lint, types, layers, SQL style, generated files"
+	@echo "make up      start the centre;  make down  stops it"
+	@echo "make lock    resolve the versions again"
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.lock requirements-bootstrap.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/datacentre demo
+
+test: $(INSTALLED)
+	$(BIN)/pytest -q
+
+check: $(INSTALLED)
+	@failed=0; \
+	for step in "ruff check ." "ruff format --check ." "mypy" "lint-imports --no-cache" \
+	    "python -m datacentre.contracts.drift" "sqlfluff lint --config dbt_project/.sqlfluff dbt_project/models dbt_project/tests"; do \
+	  echo "== $$step"; PATH=$(BIN):$$PATH $(BIN)/$$step || failed=1; \
+	done; exit $$failed
+
+up: $(INSTALLED)
+	$(BIN)/datacentre up
+
+down: $(INSTALLED)
+	$(BIN)/datacentre down
+
+lock: $(INSTALLED)
+	$(BIN)/uv pip compile pyproject.toml --extra all --extra dev --generate-hashes --no-emit-index-url \
+	  --no-header --python-version 3.11 --quiet --output-file requirements.lock
