@@ -55,6 +55,9 @@ def _place(document: MappingDocument, column: str) -> Where:
 
 def _located_error(located: LocatedYaml, problem: ValidationError) -> ContractError:
     first = problem.errors(include_url=False)[0]
-    where = tuple(part for part in first["loc"] if part != "[key]")
+    where = first["loc"]
+    # Pydantic's path ends in its own words for the kinds of value it tried; a missing key is our word.
+    known = next(where[:n] for n in range(len(where), -1, -1) if where[:n] in located.lines)
+    where = where if first["type"] == "missing" else known
     hint = " (quote it)" if first["type"] == "string_type" else ""
     return located.error(where, first["msg"].removeprefix("Value error, ") + hint)

@@ -9,7 +9,6 @@ from connectors.sources.file_source.mapping import Condition, EventMapping, Fiel
 from connectors.sources.file_source.rejects import RowRejected
 from connectors.sources.file_source.table import Cell
 from datacentre.contracts.model import Contract
-from datacentre.errors import ContractError
 from datacentre.located_yaml import Where
 
 _SET_BY_SOURCE = ("event_id", "source", "schema")
@@ -98,23 +97,18 @@ def mapped_plan(document: MappingDocument, contract: Contract) -> RowPlan:
     return RowPlan(columns, events)
 
 
-def own_names_plan(contract: Contract, columns: Sequence[str], file: object) -> RowPlan:
-    """The plan of a file whose columns already carry the contract's names.
-
-    Raises ContractError for a column that the contract doesn't know, or a required one that is absent.
-    """
+def own_names_plan(contract: Contract, columns: Sequence[str]) -> RowPlan:
+    """The plan of a file whose columns carry the contract's names."""
     known = [f for f in contract.fields if f.name in columns]
-    if unknown := [name for name in columns if name not in {f.name for f in known}]:
-        raise ContractError(
-            f"{file}: {contract.key} has no field {', '.join(map(repr, unknown))}; "
-            "files with names of their own need a mapping"
-        )
-    required = {f.name for f in contract.fields if f.required} - {"event_id", "schema"}
-    if missing := sorted(required.difference(columns)):
-        raise ContractError(f"{file}: has no column {', '.join(missing)}, which {contract.key} requires")
+    required = required_columns(contract)
     fields = [plan_column(f, position, ("",), f.name in required) for position, f in enumerate(known)]
     event = EventPlan((), {"schema": contract.schema_tag}, tuple(enumerate(fields)))
     return RowPlan(tuple(f.name for f in known), (event,))
+
+
+def required_columns(contract: Contract) -> set[str]:
+    """What a file with the contract's names must hold: the file source fills the rest of what is required."""
+    return {f.name for f in contract.fields if f.required} - {"event_id", "schema"}
 
 
 def _event(

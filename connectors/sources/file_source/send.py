@@ -19,7 +19,13 @@ from connectors.sources.file_source.mapping import FileFormat, Mapping
 from connectors.sources.file_source.mapping_file import check_columns
 from connectors.sources.file_source.parquet_table import ParquetTable
 from connectors.sources.file_source.rejects import RejectReport, RowRejected, printable
-from connectors.sources.file_source.row_plan import Record, RowPlan, mapped_plan, own_names_plan
+from connectors.sources.file_source.row_plan import (
+    Record,
+    RowPlan,
+    mapped_plan,
+    own_names_plan,
+    required_columns,
+)
 from connectors.sources.file_source.table import Row, Table
 from connectors.sources.producer import Producer
 from datacentre import names
@@ -106,7 +112,7 @@ def open_table(file: Path, form: FileFormat) -> Table:
 
 def _plan(contract: Contract, table: Table, mapping: Mapping | None) -> tuple[RowPlan, tuple[str, ...]]:
     if mapping is None:
-        return own_names_plan(contract, _own_columns(contract, table), table.file), ()
+        return own_names_plan(contract, _own_columns(contract, table)), ()
     check_columns(mapping, table.columns, table.file)
     left_out = [pattern for entry in mapping.document.left_out for pattern in entry.columns]
     unmentioned = tuple(
@@ -118,10 +124,19 @@ def _plan(contract: Contract, table: Table, mapping: Mapping | None) -> tuple[Ro
 
 
 def _own_columns(contract: Contract, table: Table) -> tuple[str, ...]:
-    """What may stand in the rows: a later line of JSON Lines may have a key that the first ones lack."""
-    if not isinstance(table, JsonLinesTable):
-        return table.columns
-    return tuple(dict.fromkeys((*table.columns, *(field.name for field in contract.fields))))
+    """The columns to read when they carry the contract's names."""
+    known = tuple(field.name for field in contract.fields)
+    if missing := sorted(required_columns(contract).difference(table.columns)):
+        raise ContractError(
+            f"{table.file}: has no column {', '.join(missing)}, which {contract.key} requires; "
+            "a file with names of its own needs a mapping"
+        )
+    if isinstance(table, JsonLinesTable):
+        # Keys differ from line to line, so that a line with an unknown one is rejected alone.
+        return known
+    if unknown := [repr(name) for name in table.columns if name not in known]:
+        raise ContractError(f"{table.file}: {contract.key} has no field {', '.join(unknown)}")
+    return table.columns
 
 
 class _Sending:
@@ -175,7 +190,7 @@ class _Sending:
         identified = {"event_id": f"{self._id_prefix}-{row.number}-{position}", **record}
         try:
             return identified[self._key_field].encode(), _encode(identified)
-        except (UnicodeEncodeError, OverflowError) as problem:
+        except UnicodeEncodeError as problem:
             name, value = next(((n, v) for n, v in identified.items() if not _is_encodable(v)), (None, None))
             raise RowRejected(name, value, f"can't be written as JSON: {printable(str(problem))}") from None
 
@@ -183,6 +198,6 @@ class _Sending:
 def _is_encodable(value: object) -> bool:
     try:
         _encode(value)
-    except (UnicodeEncodeError, OverflowError):
+    except UnicodeEncodeError:
         return False
     return True

@@ -4,7 +4,7 @@ from random import Random
 
 from connectors.sources.simulation.chance import lognormal, weighted
 from connectors.sources.simulation.civil_registration import OfficeDesks
-from connectors.sources.simulation.clock import OFFICE_DAY, Clock
+from connectors.sources.simulation.clock import DAY, OFFICE_DAY, Clock
 from connectors.sources.simulation.ledger import ClosedCase, Ledger
 from connectors.sources.simulation.population import Person, Population
 from connectors.sources.simulation.record import Event, Fields
@@ -60,7 +60,7 @@ class CensusTransfers:
             "to_gewog_code": destination,
         }
         is_online = rnd() < 0.5 or not clock.is_open(day)
-        at = day * 86_400 + (61_200 + int(rnd() * 18_000) if is_online else 32_400 + int(rnd() * 25_000))
+        at = clock.lodged_at(day, is_online, rnd())
         home = self._desks.office(origin, "office", rnd())
         submitted: Fields = {"step": "submitted", **common, "member_cids": [p.cid for p in movers[1:]]}
         submitted["household_number"] = movers[0].household_number
@@ -68,8 +68,7 @@ class CensusTransfers:
         submitted["office_code"] = home
         submitted["actor_role"] = "citizen" if is_online else "clerk"
         events: list[Event] = [(TRANSFER_STREAM, application, at, submitted)]
-        begun = clock.working_second(day) + max(0, at % 86_400 - 32_400)
-        self._steps(events, common, movers, home, begun)
+        self._steps(events, common, movers, home, clock.working_second(at))
         return events
 
     def _steps(
@@ -91,7 +90,7 @@ class CensusTransfers:
                 fields["reason"] = _REASONS[step][int(rnd() * len(_REASONS[step]))]
             events.append((TRANSFER_STREAM, common["application_id"], clock.at_office(second), fields))
         is_granted = path[-1][0] == "registered"
-        done, days = events[-1][2] // 86_400, (second - begun) / OFFICE_DAY
+        done, days = events[-1][2] // DAY, (second - begun) / OFFICE_DAY
         ledger.end_move(done, movers, common["to_gewog_code" if is_granted else "from_gewog_code"])
         applicant, application = movers[0], common["application_id"]
         ledger.close(done, ClosedCase("census-transfer", away, application, applicant, days, is_granted))

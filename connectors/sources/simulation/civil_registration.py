@@ -6,7 +6,7 @@ Working durations are lognormal around shares of the service's standard, slower 
 from random import Random
 
 from connectors.sources.simulation.chance import lognormal, weighted
-from connectors.sources.simulation.clock import OFFICE_DAY, Clock
+from connectors.sources.simulation.clock import DAY, OFFICE_DAY, Clock
 from connectors.sources.simulation.ledger import ClosedCase, Ledger
 from connectors.sources.simulation.population import Person, Population
 from connectors.sources.simulation.record import Event, Fields
@@ -25,8 +25,8 @@ _PATH = (
     ("handed_over", 0.2, "clerk"),
 )
 _REASONS = {
-    "returned_for_correction": ("Photograph not accepted", "Birth certificate missing", "Name differs from census"),
-    "rejected": ("Not registered in the census", "Another application is open", "Documents could not be verified"),
+    "returned_for_correction": ("Photograph not accepted", "Name differs from census"),
+    "rejected": ("Not registered in the census", "Another application is open"),
     "withdrawn": ("Old card was found", "Applicant asked to stop"),
 }
 
@@ -79,14 +79,14 @@ class CardApplications:
         identity = self._identity(person, kind, day)
         office = self._desks.office(identity["permanent_gewog_code"], channel, rnd())
         common: Fields = {"application_id": application, "application_type": kind, "office_code": office}
-        at = day * 86_400 + (61_200 + int(rnd() * 18_000) if channel == "online" else 32_400 + int(rnd() * 25_000))
+        at = self._clock.lodged_at(day, channel == "online", rnd())
         submitted: Fields = {"step": "submitted", **common, **identity, "channel": channel}
         submitted["fee_btn"] = _FEES[kind]
         submitted["actor_role"] = "citizen" if channel == "online" else "clerk"
         if channel == "mobile_team":
             submitted["event_time"] = self._clock.day_text[day]
         events: list[Event] = [(CID_STREAM, application, at, submitted)]
-        self._steps(events, common, person, self._clock.working_second(day) + max(0, at % 86_400 - 32_400))
+        self._steps(events, common, person, self._clock.working_second(at))
         return events
 
     def _steps(self, events: list[Event], common: Fields, person: Person, begun: int) -> None:
@@ -105,10 +105,9 @@ class CardApplications:
             elif step == "approved" or (step == "handed_over" and kind != "first"):
                 fields["cid"] = person.cid
             events.append((CID_STREAM, application, clock.at_office(second), fields))
-        done = events[-1][2] // 86_400
-        days = (second - begun) / OFFICE_DAY
-        service, granted = f"cid-{kind}", end == "handed_over"
-        self._ledger.close(done, ClosedCase(service, common["office_code"], application, person, days, granted))
+        days, is_granted = (second - begun) / OFFICE_DAY, end == "handed_over"
+        closed = ClosedCase(f"cid-{kind}", common["office_code"], application, person, days, is_granted)
+        self._ledger.close(events[-1][2] // DAY, closed)
 
     def _course(self) -> tuple[tuple[tuple[str, float, str], ...], str, int]:
         """The steps, how the case ends, and the position where it gets stuck (-1: nowhere)."""

@@ -57,9 +57,16 @@ class Clock:
     def next_open_day(self, day: int) -> int:
         return self._open[self._position[day - self.first_day]]
 
-    def working_second(self, day: int) -> int:
-        """Seconds of office time from the period's begin to the opening on this or the next open day."""
-        return self._position[day - self.first_day] * OFFICE_DAY
+    def lodged_at(self, day: int, is_online: bool, uniform: float) -> int:
+        """When a citizen lodges a paper on that day: at a desk, or online in the evening."""
+        opens, seconds = (61_200, 18_000) if is_online else (OFFICE_OPENS, OFFICE_DAY - 3600)
+        return day * DAY + opens + int(uniform * seconds)
+
+    def working_second(self, second: int) -> int:
+        """Seconds of office time from the period's begin to a local second, which may be after hours."""
+        day, rest = divmod(second, DAY)
+        since_opening = max(0, rest - OFFICE_OPENS) if self.is_open(day) else 0
+        return self._position[day - self.first_day] * OFFICE_DAY + min(since_opening, OFFICE_DAY)
 
     def at_office(self, working_second: float) -> int:
         """The local second at which so much office time has passed since the period's begin."""

@@ -57,6 +57,7 @@ class Deliberations:
             for name, texts in _CONVERSATIONS.items()
         }
         self._opened: dict[str, int] = dict.fromkeys(_CONVERSATIONS, 0)
+        self._seen, self._today = dict(self._opened), 0
         self._names = list(_CONVERSATIONS)
 
     def weight(self, day: int) -> float:
@@ -64,30 +65,32 @@ class Deliberations:
 
     def case(self, day: int) -> list[Event]:
         rnd = self._random.random
+        if day != self._today:
+            # A statement is seen by others from the next day on, so nobody votes before it stands.
+            self._seen, self._today = dict(self._opened), day
         name = self._names[int(rnd() * len(self._names))]
         participant = int(rnd() * _PARTICIPANTS)
         key = self._keys[participant]
         at = day * DAY + (64_800 if rnd() < 0.7 else 28_800) + int(rnd() * 14_400)
         events: list[Event] = []
-        seen = self._opened[name]
-        for statement in range(seen):
+        for statement in range(self._seen[name]):
             if rnd() < 0.75:
                 vote = self._vote(self._liking[name][statement][participant % _GROUPS])
                 events.append((VOTE_STREAM, key, at, self._fields(name, statement, key, vote)))
                 at += 4 + int(rnd() * 25)
-        for statement in range(seen, seen + self._new_statements(name)):
+        for statement in self._new_statements(name):
             fields = self._fields(name, statement, key, "agree")
             fields["statement_text"] = _CONVERSATIONS[name][statement]
             events.append((VOTE_STREAM, key, at, fields))
             at += 60 + int(rnd() * 120)
         return events
 
-    def _new_statements(self, name: str) -> int:
+    def _new_statements(self, name: str) -> range:
         """Who opens a conversation seeds it with half of the statements; others add one at a time."""
-        texts, seen = len(_CONVERSATIONS[name]), self._opened[name]
-        added = texts // 2 if seen == 0 else int(seen < texts and self._random.random() < 0.3)
+        texts, opened = len(_CONVERSATIONS[name]), self._opened[name]
+        added = texts // 2 if opened == 0 else int(opened < texts and self._random.random() < 0.3)
         self._opened[name] += added
-        return added
+        return range(opened, opened + added)
 
     def _fields(self, name: str, statement: int, key: str, vote: str) -> Fields:
         return {

@@ -38,7 +38,7 @@ class ServiceFeedback:
         self._clock, self._population, self._ledger, self._run = clock, population, ledger, run
         self._services = reference.services
         self._standard_days = {s.code: max(0.25, s.standard_working_days) for s in reference.services}
-        self._offices = {agency: reference.offices_of(agency) for agency in {s.agency for s in self._services}}
+        self._offices = {s.agency: reference.offices_of(s.agency) for s in self._services}
         self._count = 0
 
     def weight(self, day: int) -> float:
@@ -86,4 +86,5 @@ class ServiceFeedback:
         rnd = self._random.random
         texts = _PLEASED if rating >= 4 else _DISPLEASED
         text = texts[int(rnd() * len(texts))]
-        return text.replace("{digits}", closed.person.phone[-6:]).replace("{case}", closed.application_id or "for a copy")
+        application = closed.application_id or "for a copy"
+        return text.replace("{digits}", closed.person.phone[-6:]).replace("{case}", application)

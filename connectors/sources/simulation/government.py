@@ -60,7 +60,7 @@ def generate(
     if missing:
         raise ContractError(f"the simulation needs a contract for {', '.join(missing)}")
     if records < 1 or days < 1 or until.tzinfo is None:
-        raise ContractError("the simulation needs a positive number of records and days, and a zone in `until`")
+        raise ContractError("the simulation needs one record and one day at least, and a zone in `until`")
     lists = read_reference(reference)
     people = citizens or min(60_000, max(1_000, records // 10))
     identity = (seed, records, until.astimezone(UTC).isoformat(), days, people, defects)

@@ -86,10 +86,10 @@ class HospitalVisits:
         events: list[Event] = [(VISIT_STREAM, visit, booked_at, booking)]
         u = rnd()
         if u < 0.05:
-            self._cancel(events, common, slot, booked_at, slot_day)
+            self._cancel(events, common, slot, slot_day)
             return events
         if u < 0.11:
-            slot_day = self._move(events, common, department, booked_at, slot_day)
+            slot_day = self._move(events, common, department, slot_day)
             slot = events[-1][3]
         at = slot_day * DAY + int(slot["slot_at"][11:13]) * 3600 + int(slot["slot_at"][14:16]) * 60
         slot = {name: slot[name] for name in ("slot_date", "slot_at", "slot_minutes")}
@@ -110,16 +110,14 @@ class HospitalVisits:
             "slot_minutes": department.slot_minutes,
         }
 
-    def _cancel(self, events: list[Event], common: Fields, slot: Fields, booked_at: int, slot_day: int) -> None:
+    def _cancel(self, events: list[Event], common: Fields, slot: Fields, slot_day: int) -> None:
+        _, visit, booked_at, _ = events[0]
         at = booked_at + int((slot_day * DAY + 25_000 - booked_at) * self._random.random())
-        visit = events[0][1]
         events.append((VISIT_STREAM, visit, at, {"visit_id": visit, "event": "cancelled", **common, **slot}))
 
-    def _move(
-        self, events: list[Event], common: Fields, department: Department, booked_at: int, slot_day: int
-    ) -> int:
+    def _move(self, events: list[Event], common: Fields, department: Department, slot_day: int) -> int:
         """Moves the slot one to two weeks on; returns the new day."""
-        rnd, visit = self._random.random, events[0][1]
+        rnd, (_, visit, booked_at, _) = self._random.random, events[0]
         at = booked_at + int((slot_day * DAY + 25_000 - booked_at) * rnd())
         later = self._clock.next_open_day(slot_day + 5 + int(rnd() * 10))
         fields = {"visit_id": visit, "event": "moved", **common, **self._slot(later, department)}

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from connectors.sources.simulation.population import Person
 
-_KEPT = 5_000
+_NEWCOMERS = 2_000
+_RECENT_DAYS = 5
 
 
 class ClosedCase(NamedTuple):
@@ -20,11 +21,15 @@ class ClosedCase(NamedTuple):
 
 
 class Ledger:
-    """Moves and closings come into force on their day, when `begin_day` reaches it."""
+    """Moves and closings come into force when `begin_day` passes their day.
+
+    `closed` holds the cases closed on the last five days, `newcomers` who was registered lately.
+    """
 
     def __init__(self) -> None:
-        self.closed: deque[ClosedCase] = deque(maxlen=_KEPT)
-        self.newcomers: deque[Person] = deque(maxlen=_KEPT)
+        self.closed: list[ClosedCase] = []
+        self.newcomers: deque[Person] = deque(maxlen=_NEWCOMERS)
+        self._recent: deque[list[ClosedCase]] = deque(maxlen=_RECENT_DAYS)
         self._gewog: dict[int, str] = {}
         self._moving: set[int] = set()
         self._moves: defaultdict[int, list[tuple[tuple[Person, ...], str]]] = defaultdict(list)
@@ -32,7 +37,8 @@ class Ledger:
 
     def begin_day(self, day: int) -> None:
         """Apply what was settled on the day before."""
-        self.closed.extend(self._closings.pop(day - 1, ()))
+        self._recent.append(self._closings.pop(day - 1, []))
+        self.closed = [case for closings in self._recent for case in closings]
         for people, gewog in self._moves.pop(day - 1, ()):
             for person in people:
                 self._gewog[person.position] = gewog

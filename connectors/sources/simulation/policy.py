@@ -9,12 +9,30 @@ from connectors.sources.simulation.reference import Reference
 POLICY_STREAM = "pmo__policy_action"
 
 _ACTIONS = (
-    ("jdwnrh", "Open appointments by the room left in the department", "hospital.wait_minutes.median", 30, "minutes"),
+    (
+        "jdwnrh",
+        "Open appointments by the room left in the department",
+        "hospital.wait_minutes.median",
+        30,
+        "minutes",
+    ),
     ("jdwnrh", "Remind patients by SMS two days before the slot", "hospital.no_show.share", 0.1, "share"),
     ("dcrc", "Print identity cards in the thromde offices", "cid_issuance.turnaround_days.median", 4, "days"),
-    ("dcrc", "Verify the origin of a census transfer without a visit", "census_transfer.turnaround_days.p90", 15, "days"),
+    (
+        "dcrc",
+        "Verify the origin of a census transfer without a visit",
+        "census_transfer.turnaround_days.p90",
+        15,
+        "days",
+    ),
     ("dot", "Ask the exit survey in the language of the group", "exit_survey.response.share", 0.25, "share"),
-    ("rcsc", "Publish the feedback of each office every month", "service_feedback.rating.mean", 4.2, "points"),
+    (
+        "rcsc",
+        "Publish the feedback of each office every month",
+        "service_feedback.rating.mean",
+        4.2,
+        "points",
+    ),
     ("pmo", "Stop asking for papers another office holds", "once_only.asked_again.share", 0.05, "share"),
 )
 

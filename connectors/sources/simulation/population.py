@@ -13,6 +13,7 @@ from connectors.sources.simulation.clock import date_of, day_of
 from connectors.sources.simulation.reference import Reference
 
 _BORN_BEFORE = day_of(date(2022, 1, 1))
+# fmt: off
 _FIRST = [
     "Tshering", "Sonam", "Karma", "Pema", "Kinley", "Dorji", "Ugyen", "Tenzin",
     "Jigme", "Namgay", "Chencho", "Phuntsho", "Sangay", "Thinley", "Kezang", "Rinchen",
@@ -39,6 +40,7 @@ _VILLAGE = [
     "Rukubji", "Phobjikha", "Nabji", "Goenpa", "Zhongmay", "Langthel", "Tashiling", "Kabjisa",
     "Chukha", "Bjena", "Samdrup", "Norbugang", "Umling", "Serthang", "Yoeseltse", "Drujegang",
 ]
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)

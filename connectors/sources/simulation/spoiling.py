@@ -17,7 +17,13 @@ _WRONG: dict[str, object] = {
     "date": 20250101,
     "timestamp": 20250101,
 }
-_IMPOSSIBLE_TIMES = ("2025-02-30T10:15:00+06:00", "2025-13-01", "2025-06-31", "2025-05-12T27:61:00Z", "2199-01-01")
+_IMPOSSIBLE_TIMES = (
+    "2025-02-30T10:15:00+06:00",
+    "2025-13-01",
+    "2025-06-31",
+    "2025-05-12T27:61:00Z",
+    "2199-01-01",
+)
 
 
 class Spoiler:
@@ -51,7 +57,14 @@ class Spoiler:
     def _malform(self, record: Fields) -> bytes:
         value = self._encode(record)
         cut = value[: 1 + int(self._random.random() * (len(value) - 1))]
-        ways = (cut, value[:-1] + b",}", value + value, b"Error 500: upstream timed out", b"", b"[" + value + b"]")
+        ways = (
+            cut,
+            value[:-1] + b",}",
+            value + value,
+            b"Error 500: upstream timed out",
+            b"",
+            b"[" + value + b"]",
+        )
         return ways[int(self._random.random() * len(ways))]
 
     def _break_text(self, record: Fields) -> bytes:

@@ -132,7 +132,9 @@ class Departures:
         self._answers += 1
         response, channel, variant = f"R-{self._run}-{self._answers:06d}", _CHANNELS(rnd()), self._variant()
         is_away = channel in ("email", "web")
-        submitted = departed + int(DAY * (0.5 + 5 * rnd())) if is_away else departed - 1500 - int(rnd() * 5400)
+        submitted = (
+            departed + int(DAY * (0.5 + 5 * rnd())) if is_away else departed - 1500 - int(rnd() * 5400)
+        )
         languages = self._languages[group]
         fields: Fields = {
             "response_id": response,

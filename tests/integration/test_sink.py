@@ -1,0 +1,104 @@
+"""Records from a real broker into the lake."""
+
+import json
+from collections.abc import Iterable
+
+import confluent_kafka
+import pytest
+
+from connectors.sink.sink import Progress, Sink
+from datacentre.contracts import Contract
+from datacentre.errors import CheckFailed
+from datacentre.settings import Settings
+from datacentre.stages.verify import verify
+from tests.conftest import fresh_topics
+
+pytestmark = pytest.mark.broker
+STREAM = "pmo__deliberation_vote"
+
+
+def vote(contract: Contract, number: int) -> tuple[bytes, bytes]:
+    participant = f"{number % 500:016x}"
+    fields = {
+        "event_id": f"v{number}",
+        "source": "pmo/deliberation",
+        "event_time": "2026-03-01T10:00:00Z",
+        "schema": contract.schema_tag,
+        "conversation_id": "evening-clinics",
+        "statement_id": f"s{number % 7}",
+        "participant_key": participant,
+        "vote": ["agree", "disagree", "pass"][number % 3] if number % 10 else "perhaps",
+    }
+    return participant.encode(), json.dumps(fields).encode()
+
+
+def produce(centre: Settings, messages: Iterable[tuple[bytes, bytes]], transaction: str = "") -> confluent_kafka.Producer:
+    options = {"bootstrap.servers": centre.bootstrap_servers, "acks": "all"}
+    if transaction:
+        options["transactional.id"] = transaction
+    producer = confluent_kafka.Producer(options)
+    if transaction:
+        producer.init_transactions(30)
+        producer.begin_transaction()
+    for key, value in messages:
+        producer.produce(STREAM, key=key, value=value)
+    producer.flush(30)
+    return producer
+
+
+def land(centre: Settings, contract: Contract) -> Progress:
+    sink = Sink(centre, {STREAM: contract})
+    return sink.run(until_caught_up=True, stopping=lambda: False, told=lambda progress: None)
+
+
+@pytest.fixture
+def contract(contracts: dict[str, Contract]) -> Contract:
+    return contracts[STREAM]
+
+
+def test_every_record_lands_or_is_quarantined_once(centre: Settings, contract: Contract) -> None:
+    produce(centre, (vote(contract, n) for n in range(12_000)))
+    progress = land(centre, contract)
+    assert (progress.landed[STREAM], progress.quarantined[STREAM]) == (10_800, 1_200)
+    reports = verify(centre, [STREAM])
+    assert [r.differences for r in reports] == [(), ()]
+    assert sum(r.topic for r in reports) == 12_000
+    assert land(centre, contract).records == 0
+
+
+def test_aborted_transactions_are_skipped_and_their_gaps_passed(centre: Settings, contract: Contract) -> None:
+    produce(centre, (vote(contract, n) for n in range(100)), "t1").commit_transaction(30)
+    produce(centre, (vote(contract, n) for n in range(100, 300)), "t2").abort_transaction(30)
+    produce(centre, (vote(contract, n) for n in range(300, 350)), "t3").commit_transaction(30)
+    assert land(centre, contract).records == 150
+    reports = verify(centre, [STREAM])
+    assert [r.differences for r in reports] == [(), ()]
+    assert sum(r.topic for r in reports) == 150
+
+
+def test_two_sinks_with_the_same_settings_do_no_harm(centre: Settings, contract: Contract) -> None:
+    produce(centre, (vote(contract, n) for n in range(3_000)))
+    first, second = Sink(centre, {STREAM: contract}), Sink(centre, {STREAM: contract})
+    first.run(until_caught_up=True, stopping=lambda: False, told=lambda progress: None)
+    second.run(until_caught_up=True, stopping=lambda: False, told=lambda progress: None)
+    assert [r.differences for r in verify(centre, [STREAM])] == [(), ()]
+
+
+def test_a_recreated_topic_fails_closed(
+    centre: Settings, contract: Contract, contracts: dict[str, Contract]
+) -> None:
+    produce(centre, (vote(contract, n) for n in range(100)))
+    land(centre, contract)
+    fresh_topics(centre.bootstrap_servers, contracts)
+    produce(centre, (vote(contract, n) for n in range(50)))
+    with pytest.raises(CheckFailed, match="recreated"):
+        land(centre, contract)
+
+
+def test_verify_names_what_is_not_landed_yet(centre: Settings, contract: Contract) -> None:
+    produce(centre, (vote(contract, n) for n in range(1_000)))
+    land(centre, contract)
+    produce(centre, [vote(contract, 1)] * 3)
+    (found,) = [d for r in verify(centre, [STREAM]) for d in r.differences]
+    assert found.startswith("in the topic, not yet landed: 3 (")
+    assert not [d for r in verify(centre, [STREAM], scope="landed") for d in r.differences]
