@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test check lock up down
+.PHONY: help install demo test check generate lock up down
 
 help:
 	@echo "make demo    stream 200,000 records from Kafka to the marts and reconcile"
 	@echo "make test    every test, on a real broker and a real Airflow database"
 	@echo "make check   lint, types, layers, SQL style, generated files"
 	@echo "make up      start the centre;  make down  stops it"
+	@echo "make generate  write dbt staging and JSON Schemas from the contracts"
 	@echo "make lock    resolve the versions again"
 
 install: $(INSTALLED)
@@ -40,6 +41,9 @@ up: $(INSTALLED)
 
 down: $(INSTALLED)
 	$(BIN)/datacentre down
+
+generate: $(INSTALLED)
+	$(BIN)/python -m datacentre.contracts.drift --write
 
 lock: $(INSTALLED)
 	$(BIN)/uv pip compile pyproject.toml --extra all --extra dev --generate-hashes --no-emit-index-url \

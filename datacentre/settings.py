@@ -21,6 +21,7 @@ class Settings:
 
     home: Path
     schemas: Path
+    dbt_project: Path
     bootstrap_servers: str
     is_external_broker: bool
     kafka_port: int
@@ -68,6 +69,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(
         home=home,
         schemas=Path(env.get("DATACENTRE_SCHEMAS", REPOSITORY / "schemas")).expanduser().resolve(),
+        dbt_project=Path(env.get("DATACENTRE_DBT_PROJECT", REPOSITORY / "dbt_project")).expanduser().resolve(),
         bootstrap_servers=external or f"127.0.0.1:{kafka_port}",
         is_external_broker=bool(external),
         kafka_port=kafka_port,

@@ -53,7 +53,7 @@ class KafkaPythonProducer:
         try:
             self._client.send(topic, key=key, value=value).add_errback(self._unsent.append)
         except KafkaError as error:
-            raise _unavailable(self._servers, error) from None
+            raise _refused(self._servers, topic, error) from None
 
     def flush(self) -> None:
         try:
@@ -107,7 +107,7 @@ class LibrdkafkaProducer:
                 self._client.poll(0.1)
                 self._check()
             except confluent_kafka.KafkaException as error:
-                raise _unavailable(self._servers, error) from None
+                raise _refused(self._servers, topic, error) from None
         self._client.poll(0)
         self._check()
 
@@ -135,6 +135,10 @@ class LibrdkafkaProducer:
 
 def _unavailable(servers: str, error: BaseException) -> SourceUnavailable:
     return SourceUnavailable(f"no broker answers at {servers} ({_line(error)}); is it running?")
+
+
+def _refused(servers: str, topic: str, error: BaseException) -> SourceUnavailable:
+    return SourceUnavailable(f"the broker at {servers} takes no record for topic {topic}: {_line(error)}")
 
 
 def _not_acknowledged(servers: str, count: int, error: object) -> SourceUnavailable:

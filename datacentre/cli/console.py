@@ -5,10 +5,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
+from decimal import Decimal
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -18,7 +20,9 @@ from datacentre.errors import DataCentreError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-out = Console(soft_wrap=True)
+_PIPED_WIDTH = 200
+
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 err = Console(stderr=True, soft_wrap=True)
 
 
@@ -50,15 +54,30 @@ def _plain(value: Any) -> Any:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Numbers stand right, text left."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    """One line per row; where that is wider than the terminal, one line per value."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    if title:
+        out.print(title, style="bold")
+    widths = [max([len(name), *(len(row[n]) for row in cells)]) for n, name in enumerate(columns)]
+    if sum(widths) + 2 * len(widths) > out.width:
+        _print_records(columns, cells)
+        return
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for position, name in enumerate(columns):
-        values = [row[position] for row in rows]
-        is_number = bool(values) and all(isinstance(v, int | float) or v is None for v in values)
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+        values = [row[position] for row in rows if row[position] is not None]
+        is_number = bool(values) and all(isinstance(v, int | float | Decimal) for v in values)
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
+    for row in cells:
+        table.add_row(*row)
     out.print(table)
+
+
+def _print_records(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    width = max(len(name) for name in columns)
+    for number, row in enumerate(cells, start=1):
+        out.print(f"-- {number}", style="dim")
+        for name, value in zip(columns, row, strict=True):
+            out.print(f"{name:<{width}}  {value}", markup=False, highlight=False)
 
 
 def _cell(value: object) -> str:

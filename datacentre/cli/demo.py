@@ -33,9 +33,9 @@ _PORTS_APART = 200
 _DEFECTS = DefectShares.spread(0.02, duplicate=0.005, late=0.01, out_of_order=0.01, correction=0.003, deletion=0.002)
 _HEADS = {
     "Turnaround by service (agg_service_month)": """
-        select service_code, month, closed_cases, median_turnaround_working_days as median_days,
+        select service_code, closed_month, closed_cases, median_turnaround_working_days,
             round(100 * within_standard_share, 1) as within_standard_percent
-        from agg_service_month where closed_cases > 0 order by month desc, closed_cases desc limit 8""",
+        from agg_service_month order by closed_month desc, closed_cases desc limit 8""",
     "A day in the hospital's departments (agg_department_day)": """
         select * from agg_department_day where arrived > 0 order by visit_date desc, arrived desc limit 8""",
     "What visitors say (fct_exit_survey_response)": """

@@ -44,6 +44,7 @@ def send(
     producer = KafkaPythonProducer(settings.bootstrap_servers)
     with progress_bar(f"sending {file.name}", None) as bar:
         outcome = send_file(contract, file, plan, producer, rejects, bar.to)
+    producer.close()
     if json:
         print_json(outcome)
         return

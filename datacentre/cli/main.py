@@ -1,5 +1,7 @@
 """All commands of `datacentre`, each a thin reading of one stage or service."""
 
+import logging
+
 import typer
 
 from datacentre.cli import demo, ingest, marts, quarantine, services
@@ -9,6 +11,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The common data centre: agency records from Kafka through a checked lake to shared marts.",
 )
+
+# What a client library says of a lost connection reaches the user as one line of ours.
+logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 for command in (
     services.up,

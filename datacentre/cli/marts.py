@@ -49,8 +49,8 @@ def query(
     """Ask the published marts, read-only."""
     with duckdb.connect(str(published(from_environment().marts)), read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        connection.execute("set search_path = 'marts'")
         try:
+            connection.execute("set search_path = 'marts'")
             answer = connection.execute(sql)
             columns, rows = [d[0] for d in answer.description or []], answer.fetchall()
         except duckdb.Error as problem:
@@ -75,5 +75,6 @@ def print_outcomes(title: str, outcomes: Sequence[Outcome], as_json: bool) -> No
     ]
     print_table(title, columns, rows)
     for outcome in outcomes:
-        for name, text in outcome.detail.items():
-            out.print(f"  {outcome.stream} {name}: {text}", highlight=False)
+        for name, value in outcome.detail.items():
+            if value and name != "certificates":
+                out.print(f"  {outcome.stream} {name}: {value}", markup=False, highlight=False)

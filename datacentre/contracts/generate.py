@@ -45,7 +45,7 @@ _HEADER = "Generated from schemas/contracts; change the contract and generate ag
 def dbt_sources(contracts: Mapping[str, Contract]) -> str:
     """The `lake` source: one table per stream, with what `landed` holds and the certificate."""
     tables = [
-        {"name": c.key, "description": f"{c.title}, certified records: {c.grain}.", "columns": _columns(c, ())}
+        {"name": c.key, "description": f"{c.title}, certified: {c.grain}.", "columns": _columns(c, ())}
         for c in contracts.values()
     ]
     source = {

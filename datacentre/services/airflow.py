@@ -44,7 +44,7 @@ _PROCESSES: dict[str, Sequence[str]] = {
 }
 
 
-def start(settings: Settings, seconds: float = 180) -> None:
+def start(settings: Settings, seconds: float = 300) -> None:
     """Launch Airflow and return when it is ready; see `launch` and `wait_until_ready`."""
     launch(settings)
     wait_until_ready(settings, seconds)
@@ -63,7 +63,7 @@ def launch(settings: Settings) -> None:
         process.start(settings.run, name, _command(*arguments), variables, airflow_home(settings))
 
 
-def wait_until_ready(settings: Settings, seconds: float = 180) -> None:
+def wait_until_ready(settings: Settings, seconds: float = 300) -> None:
     """Return when every part is healthy, every DAG known and the writer's pool set.
 
     Raises SourceUnavailable when a process ends or `seconds` pass, ContractError when a DAG file can't be

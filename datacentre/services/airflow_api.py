@@ -41,9 +41,9 @@ class Client:
 
 
 def health(settings: Settings) -> dict[str, str]:
-    """State of each part, healthy or unhealthy: the database, the scheduler, the DAG processor, the tasks' API.
+    """State of each part, `healthy` or not: database, scheduler, DAG processor, the API for tasks.
 
-    The first call after a start takes seconds, in which the tasks' API is built; without it the first tasks
+    The first call after a start takes seconds, in which that API is built; without it the first tasks
     would wait and time out. Raises SourceUnavailable when the api-server doesn't answer.
     """
     answer = _call(settings, "GET", "/api/v2/monitor/health", None, "")

@@ -57,7 +57,10 @@ def environment(settings: Settings, inherited: Mapping[str, str] | None = None) 
 
 
 def _settings(settings: Settings) -> dict[str, str]:
-    """What `settings.from_environment` reads back to the same settings."""
+    """What `settings.from_environment` reads back to the same settings.
+
+    But for the sink's instance: the task that lands is a second sink beside the one that streams.
+    """
     return {
         "DATACENTRE_HOME": str(settings.home),
         "DATACENTRE_SCHEMAS": str(settings.schemas),
@@ -68,6 +71,7 @@ def _settings(settings: Settings) -> dict[str, str]:
         "DATACENTRE_FLUSH_ROWS": str(settings.flush_rows),
         "DATACENTRE_FLUSH_BYTES": str(settings.flush_bytes),
         "DATACENTRE_FLUSH_SECONDS": str(settings.flush_seconds),
+        "DATACENTRE_SINK_INSTANCE": "",
         "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers if settings.is_external_broker else "",
     }
 

@@ -190,7 +190,7 @@ def _members(service: ServiceProcess) -> list[int]:
     leader = _stat(service.pid)
     if leader is not None and leader.started_ticks != service.started_ticks:
         return []
-    stats = (_stat(int(entry)) for entry in os.listdir("/proc") if entry.isdigit())
+    stats = (_stat(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return [
         stat.pid
         for stat in stats

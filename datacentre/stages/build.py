@@ -3,18 +3,15 @@
 import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from datacentre.contracts import load_contracts
 from datacentre.control.certificates import certified_ranges
 from datacentre.control.store import opened
 from datacentre.errors import CheckFailed
-from datacentre.settings import REPOSITORY, Settings
+from datacentre.settings import Settings
 from datacentre.stages.outcome import Outcome
 from lake.marts import prepare, publish, work_file
 from lake.snapshot import snapshot
-
-_PROJECT = REPOSITORY / "dbt_project"
 
 
 def build(settings: Settings) -> Outcome:
@@ -29,7 +26,7 @@ def build(settings: Settings) -> Outcome:
         certified = {key: certified_ranges(store, key) for key in contracts}
     file = work_file(settings.marts)
     prepare(file, contracts, snapshots, certified, settings.reference)
-    nodes = run_dbt(settings, _PROJECT, ["build", "--exclude-resource-type", "unit_test"])
+    nodes = run_dbt(settings, ["build", "--exclude-resource-type", "unit_test"])
     version = publish(settings.marts)
     return Outcome(
         stage="build",
@@ -43,15 +40,17 @@ def build(settings: Settings) -> Outcome:
     )
 
 
-def run_dbt(settings: Settings, project: Path, arguments: Sequence[str]) -> int:
+def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
     """Run dbt inside this process; returns the number of nodes it ran."""
     from dbt.cli.main import dbtRunner
 
     os.environ["DATACENTRE_MARTS_FILE"] = str(work_file(settings.marts))
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
-    places = ["--project-dir", str(project), "--profiles-dir", str(project)]
+    project = str(settings.dbt_project)
+    places = ["--project-dir", project, "--profiles-dir", project]
     outputs = ["--target-path", str(settings.home / "dbt" / "target"), "--log-path", str(settings.home / "dbt")]
     result = dbtRunner().invoke(["--quiet", *arguments, *places, *outputs])
+    _release_database()
     failed = [
         f"{r.node.original_file_path}: {' '.join(str(r.message).split())[:300]}"
         for r in getattr(result.result, "results", None) or []
@@ -60,3 +59,12 @@ def run_dbt(settings: Settings, project: Path, arguments: Sequence[str]) -> int:
     if not result.success or failed:
         raise CheckFailed(f"dbt: {'; '.join(failed) or ' '.join(str(result.exception).split())[:500]}")
     return len(getattr(result.result, "results", None) or [])
+
+
+def _release_database() -> None:
+    """dbt-duckdb keeps the file open in its process; what isn't closed isn't all in the file yet."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    if DuckDBConnectionManager._ENV is not None:
+        DuckDBConnectionManager._ENV.close()
+        DuckDBConnectionManager._ENV = None

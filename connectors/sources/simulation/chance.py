@@ -32,6 +32,11 @@ def weighted(weights: Mapping[T, float]) -> Choice[T]:
     return Choice([values[bisect_right(bounds, position)] for position in positions])
 
 
+def stars(mood: float) -> int:
+    """A mood as a rating of 1 to 5."""
+    return 1 if mood < 1.5 else 5 if mood >= 4.5 else int(mood + 0.5)
+
+
 def lognormal(median: float, sigma: float) -> Choice[float]:
     """Lognormal durations by their median (any unit) and the spread of their logarithm."""
     return Choice([median * exp(sigma * deviation) for deviation in _STANDARD_NORMAL])

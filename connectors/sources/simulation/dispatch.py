@@ -26,8 +26,10 @@ class Dispatch:
     ):
         self._clock = clock
         self._defects = Defects(contracts, shares, Random(f"{seed}/defects"))
-        self._sources = {key: f"simulation/{key.partition('__')[0]}" for key in contracts}
-        self._tags = {key: contract.schema_tag for key, contract in contracts.items()}
+        self._envelopes = {
+            key: (f"simulation/{key.partition('__')[0]}", contract.schema_tag)
+            for key, contract in contracts.items()
+        }
         self._prefix = f"{run.lower()}-"
         self._encode = msgspec.json.Encoder().encode
         self._days: list[list[_Waiting]] = [[] for _ in range(clock.last_day - clock.first_day + 1)]
@@ -35,16 +37,17 @@ class Dispatch:
 
     def post(self, case: list[Event]) -> None:
         """Take the events of one case."""
-        clock, draw, encode = self._clock, self._defects.draw, self._encode
+        clock, draw, encode, envelopes = self._clock, self._defects.draw, self._encode, self._envelopes
         for stream, key, at, fields in case:
             if at > clock.until:
                 continue
             self._count = number = self._count + 1
+            source, tag = envelopes[stream]
             record = {
                 "event_id": f"{self._prefix}{number}",
-                "source": self._sources[stream],
+                "source": source,
                 "event_time": clock.text(at),
-                "schema": self._tags[stream],
+                "schema": tag,
                 **fields,
             }
             kind = draw()

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from connectors.sources.simulation.chance import weighted
+from connectors.sources.simulation.chance import stars, weighted
 from connectors.sources.simulation.clock import DAY, Clock
 from connectors.sources.simulation.ledger import ClosedCase, Ledger
 from connectors.sources.simulation.population import Population
@@ -52,7 +52,7 @@ class ServiceFeedback:
         at = day * DAY + 28_800 + int(50_000 * (rnd() + rnd()) / 2)
         slowness = closed.working_days / self._standard_days.get(closed.service_code, 5.0)
         mood = 4.6 - 1.3 * min(2.2, slowness) + 1.2 * (rnd() - 0.5) - (0 if closed.is_granted else 1.2)
-        rating = min(5, max(1, round(mood + 0.3)))
+        rating = stars(mood + 0.3)
         fields: Fields = {"feedback_id": feedback, "service_code": closed.service_code}
         fields["office_code"], fields["application_id"] = closed.office_code, closed.application_id
         fields["channel"] = _CHANNELS(rnd())
@@ -61,7 +61,7 @@ class ServiceFeedback:
         fields["rating"] = rating
         for name in ("speed_rating", "courtesy_rating", "clarity_rating"):
             if rnd() < 0.8:
-                fields[name] = min(5, max(1, round(mood + 2 * (rnd() - 0.4))))
+                fields[name] = stars(mood + 2 * (rnd() - 0.4))
         if closed.application_id is None:
             fields["wait_minutes"] = min(1440, int(closed.working_days * 120))
         fields["visits_needed"] = 1 + int(rnd() * rnd() * (2 + 2 * min(3.0, slowness)))

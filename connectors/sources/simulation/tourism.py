@@ -8,7 +8,7 @@ from bisect import bisect_right
 from itertools import accumulate
 from random import Random
 
-from connectors.sources.simulation.chance import lognormal, weighted
+from connectors.sources.simulation.chance import lognormal, stars, weighted
 from connectors.sources.simulation.clock import DAY, Clock, date_of
 from connectors.sources.simulation.record import Event, Fields
 from connectors.sources.simulation.reference import Reference
@@ -43,9 +43,17 @@ _PURPOSES = weighted(
     {"leisure": 66, "pilgrimage": 9, "business": 9, "visiting_family": 7, "conference": 5, "other": 4}
 )
 _CHANNELS = weighted({"airport_tablet": 40, "interviewer": 18, "qr_code": 26, "web": 10, "email": 6})
-_VARIANTS = {"control": 0.55, "thank-you": 0.7, "one-minute": 0.85}
+_VARIANTS = weighted({"control": 0.55, "thank-you": 0.7, "one-minute": 0.85})
+"""Wordings shown at random, in proportion to how often each is answered."""
 _SPEND = {"accommodation": 310, "transport": 120, "food": 90, "shopping": 70, "other": 30}
-_RATINGS = ("overall", "accommodation", "guide", "transport", "airport", "value")
+_RATINGS = (
+    "overall_rating",
+    "accommodation_rating",
+    "guide_rating",
+    "transport_rating",
+    "airport_rating",
+    "value_rating",
+)
 _COMMENTS = (
     "Wonderful people, the guide was excellent.",
     "Immigration queue was long, otherwise perfect.",
@@ -68,7 +76,7 @@ class Departures:
         self._group = weighted({code: profile[0] for code, profile in groups.items()})
         self._languages = {code: profile[3].split() for code, profile in groups.items()}
         self._dzongkhags = weighted(reference.dzongkhags)
-        self._spend = {name: lognormal(median, 0.8) for name, median in _SPEND.items()}
+        self._spend = [(f"spend_{name}_usd", lognormal(median, 0.8)) for name, median in _SPEND.items()]
         self._minutes, self._nights = lognormal(4.0, 0.5), lognormal(5.0, 0.55)
         self._flights = self._answers = 0
         self._owed = 0.0
@@ -130,7 +138,7 @@ class Departures:
     def _answer(self, number: str, departed: int, group: str, purpose: str) -> Event:
         rnd, clock = self._random.random, self._clock
         self._answers += 1
-        response, channel, variant = f"R-{self._run}-{self._answers:06d}", _CHANNELS(rnd()), self._variant()
+        response, channel, variant = f"R-{self._run}-{self._answers:06d}", _CHANNELS(rnd()), _VARIANTS(rnd())
         is_away = channel in ("email", "web")
         submitted = (
             departed + int(DAY * (0.5 + 5 * rnd())) if is_away else departed - 1500 - int(rnd() * 5400)
@@ -157,30 +165,24 @@ class Departures:
         self._add_opinion(fields, self._groups[group][2])
         return SURVEY_STREAM, response, submitted, fields
 
-    def _variant(self) -> str:
-        """The wording shown to those who answered: better wordings are answered more often."""
-        while True:
-            variant, chance = list(_VARIANTS.items())[int(self._random.random() * len(_VARIANTS))]
-            if self._random.random() < chance:
-                return variant
-
     def _add_stay(self, fields: Fields, purpose: str) -> None:
         rnd = self._random.random
         nights = 1 + min(60, int(self._nights(rnd())))
         party = 1 + int(rnd() * rnd() * 6) if purpose in ("leisure", "pilgrimage") else 1
         fields["nights"], fields["party_size"], fields["is_first_visit"] = nights, party, rnd() < 0.72
-        for name, spread in self._spend.items():
+        cents = 20 * nights * party
+        for name, spread in self._spend:
             if rnd() < 0.9:
-                fields[f"spend_{name}_usd"] = round(spread(rnd()) * nights * party / 5, 2)
-        visited = dict.fromkeys(self._dzongkhags(rnd()) for _ in range(1 + nights // 2 % 6))
-        fields["dzongkhags_visited"] = list(visited)
+                fields[name] = int(spread(rnd()) * cents) / 100
+        visited = [self._dzongkhags(rnd()) for _ in range(1 + nights // 2 % 6)]
+        fields["dzongkhags_visited"] = list(dict.fromkeys(visited))
 
     def _add_opinion(self, fields: Fields, mean: float) -> None:
         rnd = self._random.random
         mood = mean + 1.6 * (rnd() + rnd() - 1)
         for name in _RATINGS:
             if rnd() < 0.93:
-                fields[f"{name}_rating"] = min(5, max(1, round(mood + 2 * (rnd() - 0.5))))
-        fields["would_recommend"] = min(10, max(0, round(mood * 2 + 2 * rnd() - 0.6)))
+                fields[name] = stars(mood + 2 * (rnd() - 0.5))
+        fields["would_recommend"] = min(10, max(0, int(mood * 2 + 2 * rnd())))
         if rnd() < 0.2:
             fields["comment"] = _COMMENTS[int(rnd() * len(_COMMENTS))]

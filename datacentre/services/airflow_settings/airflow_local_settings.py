@@ -22,6 +22,7 @@ _SHARED_WITH_TASKS = (
     "great_expectations",
     "dbt.cli.main",
     "dbt.adapters.duckdb",
+    "expectations.gate",
     "datacentre.stages.land",
     "datacentre.stages.check",
     "datacentre.stages.build",
