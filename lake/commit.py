@@ -34,9 +34,7 @@ def append(
             "offsets": json.dumps({str(p): list(r) for p, r in sorted(ranges.items())}),
         },
     )
-    write_deltalake(
-        table, rows, mode="append", writer_properties=_WRITER, commit_properties=properties
-    )
+    write_deltalake(table, rows, mode="append", writer_properties=_WRITER, commit_properties=properties)
 
 
 def recorded_hashes(table: DeltaTable, partition: int, start: int) -> set[str]:

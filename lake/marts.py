@@ -4,7 +4,6 @@ A build works in `work.duckdb`; a good one is copied to `centre-<number>.duckdb`
 swapped. Readers keep the version they opened, and a failed build leaves the last good one readable.
 """
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -106,7 +105,7 @@ def publish(marts: Path) -> Path:
     draft.rename(target)
     pointer = marts / f"{_POINTER}.draft"
     pointer.write_text(target.name)
-    os.replace(pointer, marts / _POINTER)
+    pointer.replace(marts / _POINTER)
     for number in numbers[: -(_KEPT - 1)]:
         _versions(marts)[number].unlink()
     return target

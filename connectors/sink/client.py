@@ -70,9 +70,7 @@ class KafkaPythonConsumer:
 
     def positions(self) -> Mapping[Partition, int]:
         """Next offset to be read, gaps of aborted transactions included, by assigned partition."""
-        return {
-            (tp.topic, tp.partition): self._consumer.position(tp) for tp in self._consumer.assignment()
-        }
+        return {(tp.topic, tp.partition): self._consumer.position(tp) for tp in self._consumer.assignment()}
 
     def seek(self, partition: Partition, offset: int) -> None:
         self._consumer.seek(TopicPartition(*partition), offset)

@@ -73,7 +73,8 @@ with decoded as (
     {_broken(contract)} as broken_rules
   from typed
 )
-select * exclude (_text, _is_json, _is_object, _is_known, _has_odd_names, _names, _record_json, _record_text) from checked
+select * exclude (_text, _is_json, _is_object, _is_known, _has_odd_names, _names, _record_json, _record_text)
+from checked
 """
 
 
@@ -94,7 +95,9 @@ def _typed(field: Field) -> str:
         case "string":
             return f"case when starts_with({raw}, '\"') then {text} end"
         case "integer":
-            return f"case when regexp_full_match({raw}, {literal(_INTEGER)}) then try_cast({raw} as bigint) end"
+            return (
+                f"case when regexp_full_match({raw}, {literal(_INTEGER)}) then try_cast({raw} as bigint) end"
+            )
         case "number":
             number = f"try_cast({raw} as double)"
             return f"case when regexp_matches({raw}, '^[-0-9]') and isfinite({number}) then {number} end"
@@ -196,7 +199,11 @@ def _field_rules(field: Field) -> Iterable[tuple[str, str]]:
     yield f"{field.name}.type", f"{raw} is not null and {typed} is null"
     if field.allowed is not None:
         allowed = ", ".join(literal(v) for v in field.allowed)
-        bad = f"not list_has_all([{allowed}], {name})" if field.type == "array" else f"{name} not in ({allowed})"
+        bad = (
+            f"not list_has_all([{allowed}], {name})"
+            if field.type == "array"
+            else f"{name} not in ({allowed})"
+        )
         yield f"{field.name}.allowed", f"coalesce({bad}, false)"
     if field.pattern is not None:
         yield f"{field.name}.pattern", f"coalesce({_pattern_broken(field, name)}, false)"
@@ -231,5 +238,3 @@ def _out_of_length(field: Field, name: str) -> str | None:
     if field.max_length is not None:
         bounds.append(f"{size} > {field.max_length}")
     return " or ".join(bounds) or None
-
-

@@ -12,9 +12,7 @@ from datacentre.errors import SourceUnavailable
 _PATIENCE_POLLS = 60
 
 
-def read_offsets(
-    bootstrap_servers: str, topic: Topic, told: Callable[[int], None]
-) -> dict[int, np.ndarray]:
+def read_offsets(bootstrap_servers: str, topic: Topic, told: Callable[[int], None]) -> dict[int, np.ndarray]:
     """Offsets of committed records by partition, ascending int64, up to `topic.end_offsets`.
 
     `told` receives the number of records just read. Raises SourceUnavailable when the broker stops answering.

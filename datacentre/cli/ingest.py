@@ -30,7 +30,8 @@ def send(
     stream: Annotated[str, typer.Argument(help="stream key, such as dot__exit_survey")],
     file: Annotated[Path, typer.Argument(help="CSV, JSON Lines (also .gz) or Parquet")],
     mapping: Annotated[
-        str | None, typer.Option(help="name of a mapping in schemas/mappings, or a path; none: names as in the contract")
+        str | None,
+        typer.Option(help="name of a mapping in schemas/mappings, or a path; none: names as in the contract"),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -57,9 +58,13 @@ def send(
 def simulate(
     records: Annotated[int, typer.Option(min=1, help="about how many records, over all streams")] = 200_000,
     seed: Annotated[int, typer.Option(help="the same seed and time give the same records")] = 2026,
-    defects: Annotated[float, typer.Option(min=0, max=1, help="share of records that are made invalid")] = 0.02,
+    defects: Annotated[
+        float, typer.Option(min=0, max=1, help="share of records that are made invalid")
+    ] = 0.02,
     rate: Annotated[float | None, typer.Option(help="records a second; flat out when absent")] = None,
-    until: Annotated[datetime | None, typer.Option(help="UTC end of the simulated time; now when absent")] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="UTC end of the simulated time; now when absent")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Send the records of a simulated government, in which the same people appear in all streams."""
@@ -82,7 +87,8 @@ def simulate(
 def sink(
     streams: Streams = None,
     until_caught_up: Annotated[
-        bool, typer.Option("--until-caught-up", help="end when the end offsets seen at the start are in the lake")
+        bool,
+        typer.Option("--until-caught-up", help="end when the end offsets seen at the start are in the lake"),
     ] = False,
     start_partitions: Annotated[
         bool, typer.Option("--start-partitions", help="begin partitions that were added to a topic")
@@ -132,7 +138,16 @@ def print_reports(reports: tuple[PartitionReport, ...]) -> None:
         mine = [r for r in reports if r.stream == key]
         differences = sum(len(r.differences) for r in mine)
         rows.append([key, len(mine), *(sum(getattr(r, c) for r in mine) for c in counts), differences])
-    columns = ["stream", "partitions", "topic", "= landed", "+ quarantined", "with identity", "= vault", "differences"]
+    columns = [
+        "stream",
+        "partitions",
+        "topic",
+        "= landed",
+        "+ quarantined",
+        "with identity",
+        "= vault",
+        "differences",
+    ]
     print_table("Reconciliation, in distinct offsets", columns, rows)
 
 

@@ -71,7 +71,8 @@ def print_outcomes(title: str, outcomes: Sequence[Outcome], as_json: bool) -> No
         return
     columns = ["stream", "offsets", "rows in", "rows out", "quarantined", "seconds"]
     rows = [
-        [o.stream, o.interval, o.rows_in, o.rows_out, o.rows_quarantined, round(o.seconds, 2)] for o in outcomes
+        [o.stream, o.interval, o.rows_in, o.rows_out, o.rows_quarantined, round(o.seconds, 2)]
+        for o in outcomes
     ]
     print_table(title, columns, rows)
     for outcome in outcomes:

@@ -33,8 +33,12 @@ def list_(
     counts = [(c.key, r, n) for c in chosen for r, n in count_by_rule(settings.lake, c) if rule in (None, r)]
     records = [r for c in chosen for r in rejected_records(settings.lake, c, rule, limit)][:limit]
     if json:
-        print_json({"counts": [dict(zip(("stream", "rule", "records"), c, strict=True)) for c in counts],
-                    "records": records})
+        print_json(
+            {
+                "counts": [dict(zip(("stream", "rule", "records"), c, strict=True)) for c in counts],
+                "records": records,
+            }
+        )
         return
     print_table("Open in quarantine", ["stream", "rule", "records"], counts)
     for record in records:
@@ -42,6 +46,8 @@ def list_(
 
 
 def _print(record: RejectedRecord) -> None:
-    out.print(f"[bold]{record.stream}[/] partition {record.partition} offset {record.offset} at {record.broker_time}")
+    out.print(
+        f"[bold]{record.stream}[/] partition {record.partition} offset {record.offset} at {record.broker_time}"
+    )
     out.print(f"  broke: {', '.join(record.broken_rules)}", markup=False)
     out.print(f"  bytes: {record.value!r}", markup=False, highlight=False)

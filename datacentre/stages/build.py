@@ -48,7 +48,12 @@ def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
     project = str(settings.dbt_project)
     places = ["--project-dir", project, "--profiles-dir", project]
-    outputs = ["--target-path", str(settings.home / "dbt" / "target"), "--log-path", str(settings.home / "dbt")]
+    outputs = [
+        "--target-path",
+        str(settings.home / "dbt" / "target"),
+        "--log-path",
+        str(settings.home / "dbt"),
+    ]
     result = dbtRunner().invoke(["--quiet", *arguments, *places, *outputs])
     _release_database()
     failed = [

@@ -48,7 +48,9 @@ def test_the_mean_rating_by_year_is_the_file_s(centre: Settings, shared_data: Pa
     datacentre(centre, "verify", "dot__exit_survey")
     datacentre(centre, "check")
     datacentre(centre, "build")
-    printed = {int(r["year"]): r for r in csv.DictReader(datacentre(centre, "query", "--csv", QUERY).splitlines())}
+    printed = {
+        int(r["year"]): r for r in csv.DictReader(datacentre(centre, "query", "--csv", QUERY).splitlines())
+    }
 
     assert sorted(printed) == sorted(SURVEYS)
     for year, column in SURVEYS.items():

@@ -49,9 +49,16 @@ def test_ten_kills_lose_and_repeat_nothing(centre: Settings, contracts: dict[str
 
     def stream() -> None:
         records = generate(
-            contracts, centre.reference, 7, RECORDS, datetime.now(UTC), DefectShares.spread(0.02, duplicate=0.01)
+            contracts,
+            centre.reference,
+            7,
+            RECORDS,
+            datetime.now(UTC),
+            DefectShares.spread(0.02, duplicate=0.01),
         )
-        sent.append(simulate(records, LibrdkafkaProducer(centre.bootstrap_servers), 8_000, lambda count: None))
+        sent.append(
+            simulate(records, LibrdkafkaProducer(centre.bootstrap_servers), 8_000, lambda count: None)
+        )
 
     streaming = threading.Thread(target=stream)
     streaming.start()

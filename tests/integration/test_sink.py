@@ -32,7 +32,9 @@ def vote(contract: Contract, number: int) -> tuple[bytes, bytes]:
     return participant.encode(), json.dumps(fields).encode()
 
 
-def produce(centre: Settings, messages: Iterable[tuple[bytes, bytes]], transaction: str = "") -> confluent_kafka.Producer:
+def produce(
+    centre: Settings, messages: Iterable[tuple[bytes, bytes]], transaction: str = ""
+) -> confluent_kafka.Producer:
     options = {"bootstrap.servers": centre.bootstrap_servers, "acks": "all"}
     if transaction:
         options["transactional.id"] = transaction

@@ -35,6 +35,7 @@ if sys.argv[1:2] == ["scheduler"]:
         with contextlib.suppress(ImportError):
             importlib.import_module(_name)
 
+_SERVICES = (["api-server"], ["dag-processor"], ["scheduler"])
 _MIGRATION_SECONDS = 300
 
 
@@ -48,7 +49,7 @@ def _wait_for_migration(migrated: Path) -> None:
         time.sleep(0.1)
 
 
-if sys.argv[1:2] != ["db"] and "DATACENTRE_AIRFLOW_MIGRATED" in os.environ:
+if sys.argv[1:2] in _SERVICES and "DATACENTRE_AIRFLOW_MIGRATED" in os.environ:
     _wait_for_migration(Path(os.environ["DATACENTRE_AIRFLOW_MIGRATED"]))
 
 __all__: list[str] = []

@@ -137,7 +137,9 @@ def test_all_broken_rules_are_named(splitter: Splitter, visit: Contract) -> None
         (b'{"schema":"dot__departures@1.0.0"}', ["record.unknown_contract"]),
     ],
 )
-def test_a_message_that_is_no_record_is_quarantined(splitter: Splitter, value: bytes, rules: list[str]) -> None:
+def test_a_message_that_is_no_record_is_quarantined(
+    splitter: Splitter, value: bytes, rules: list[str]
+) -> None:
     assert broken(splitter, value) == rules
 
 
