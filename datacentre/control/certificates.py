@@ -118,9 +118,7 @@ def pending(engine: sa.Engine, stream: str, landed_next: Mapping[int, int]) -> t
     return tuple(unchecked)
 
 
-def record(
-    engine: sa.Engine, stream: str, ranges: Sequence[OffsetRange], judgement: Judgement
-) -> tuple[int, ...]:
+def record(engine: sa.Engine, stream: str, ranges: Sequence[OffsetRange], judgement: Judgement) -> tuple[int, ...]:
     """Store one certificate per range, all or none, and return their numbers.
 
     Each keeps the ids of its own range, at most 1000. Raises OverlappingCertificate when a

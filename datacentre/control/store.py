@@ -57,9 +57,7 @@ def _engine(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-            raise ContractError(
-                f"DATACENTRE_CONTROL_URL: {parsed.drivername!r} is neither sqlite nor postgresql"
-            )
+            raise ContractError(f"DATACENTRE_CONTROL_URL: {parsed.drivername!r} is neither sqlite nor postgresql")
         if parsed.get_backend_name() == "sqlite":
             return _sqlite_engine(parsed)
         return sa.create_engine(parsed, pool_pre_ping=True)

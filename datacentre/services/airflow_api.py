@@ -123,9 +123,7 @@ class NotFoundError(ContractError):
     """The API knows no such thing."""
 
 
-def _call(
-    settings: Settings, method: str, path: str, body: Mapping[str, Any] | None, token: str
-) -> dict[str, Any]:
+def _call(settings: Settings, method: str, path: str, body: Mapping[str, Any] | None, token: str) -> dict[str, Any]:
     url = base_url(settings) + path
     headers = {"Accept": "application/json", "Content-Type": "application/json"}
     if token:

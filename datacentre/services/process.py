@@ -48,9 +48,7 @@ class _Stat:
     started_ticks: int
 
 
-def start(
-    run: Path, name: str, argv: Sequence[str], environment: Mapping[str, str], cwd: Path
-) -> ServiceProcess:
+def start(run: Path, name: str, argv: Sequence[str], environment: Mapping[str, str], cwd: Path) -> ServiceProcess:
     """Start `argv` in a session of its own and record it; return the one that runs already, if any.
 
     `environment` is the whole environment of the process. Raises SourceUnavailable when the program

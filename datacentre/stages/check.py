@@ -85,9 +85,7 @@ def _judge(increment: Increment) -> tuple[int, Judgement]:
     from expectations.gate import validate  # takes seconds to import: only when there is something to check
 
     verdict = validate(contract, frame)
-    failing = tuple(
-        Failing(f.name, f.severity, f.unexpected_count, f.record_ids, f.note) for f in verdict.failing
-    )
+    failing = tuple(Failing(f.name, f.severity, f.unexpected_count, f.record_ids, f.note) for f in verdict.failing)
     return len(frame), Judgement(
         status=Status.PASSED if verdict.passed else Status.HELD,
         reason=_reason(failing),

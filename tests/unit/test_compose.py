@@ -11,7 +11,7 @@ import yaml
 from datacentre import settings as settings_module
 from datacentre.cli.main import app
 from datacentre.settings import REPOSITORY
-from tests.unit.services.test_airflow_environment import options
+from tests.unit.services.airflow_options import options
 
 TEXT = (REPOSITORY / "docker-compose.yml").read_text()
 SERVICES: dict[str, Any] = yaml.safe_load(TEXT)["services"]
@@ -27,9 +27,7 @@ def _commands() -> list[list[str]]:
 
 
 def test_the_services_of_the_centre_are_all_there() -> None:
-    airflow = {
-        f"airflow-{part}" for part in ("init", "api-server", "scheduler", "dag-processor", "triggerer")
-    }
+    airflow = {f"airflow-{part}" for part in ("init", "api-server", "scheduler", "dag-processor", "triggerer")}
 
     assert set(SERVICES) == {"kafka", "postgres", "topics", "sink", *airflow}
 

@@ -43,9 +43,7 @@ def _wait_for_migration(migrated: Path) -> None:
     deadline = time.monotonic() + _MIGRATION_SECONDS
     while not migrated.exists():
         if time.monotonic() >= deadline:
-            raise SystemExit(
-                f"the metadata database was not migrated in {_MIGRATION_SECONDS} s: no {migrated}"
-            )
+            raise SystemExit(f"the metadata database was not migrated in {_MIGRATION_SECONDS} s: no {migrated}")
         time.sleep(0.1)
 
 

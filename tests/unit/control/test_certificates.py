@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from threading import Barrier
 
@@ -51,9 +52,7 @@ def test_streams_do_not_see_each_other(control: sa.Engine) -> None:
 
 
 @pytest.mark.parametrize("overlap", [(0, 5), (5, 6), (9, 20), (0, 20)])
-def test_an_overlap_is_refused_and_nothing_of_its_batch_is_kept(
-    control: sa.Engine, overlap: tuple[int, int]
-) -> None:
+def test_an_overlap_is_refused_and_nothing_of_its_batch_is_kept(control: sa.Engine, overlap: tuple[int, int]) -> None:
     certificates.record(control, STREAM, [OffsetRange(0, 0, 10)], judgement())
     with pytest.raises(OverlappingCertificate, match="overlaps certificate 1"):
         certificates.record(control, STREAM, [OffsetRange(1, 0, 3), OffsetRange(0, *overlap)], judgement())
@@ -87,9 +86,7 @@ def test_a_quarantined_range_is_never_certified(control: sa.Engine) -> None:
 
 
 def test_each_certificate_keeps_the_ids_of_its_own_range(control: sa.Engine) -> None:
-    failing = Failing(
-        "step.allowed", "critical", 4000, tuple(f"{p}:{o}" for p in (0, 1) for o in range(2000))
-    )
+    failing = Failing("step.allowed", "critical", 4000, tuple(f"{p}:{o}" for p in (0, 1) for o in range(2000)))
     ranges = [OffsetRange(0, 0, 2000), OffsetRange(1, 1990, 2000)]
     certificates.record(control, STREAM, ranges, judgement(Status.HELD, failing))
     first, second = certificates.held(control)
@@ -118,7 +115,7 @@ def test_two_checks_at_once_cannot_both_certify(control: sa.Engine, tmp_path: Pa
         written = sum(threads.map(check, (0, 5)))
     kept = certificates.covered(control, STREAM)
     assert len(kept) == written
-    assert all(a.next <= b.start for a, b in zip(kept, kept[1:], strict=False))
+    assert all(a.next <= b.start for a, b in pairwise(kept))
 
 
 def test_stores_opened_at_once_all_start(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ Row = Mapping[str, Any]
 START = datetime(2024, 3, 4, 3, 0, tzinfo=UTC)
 CID, TRANSFER, VISIT = "dcrc__cid_issuance", "dcrc__census_transfer", "jdwnrh__hospital_visit"
 FEEDBACK, SURVEY, DEPARTURES = "rcsc__service_feedback", "dot__exit_survey", "dot__departures"
+VOTE = "pmo__deliberation_vote"
 
 
 def event(key: str, record_key: str, offset: int, certificate: int, **fields: Any) -> Row:
@@ -52,7 +53,7 @@ def feedback(name: str, offset: int, certificate: int, **fields: Any) -> Row:
 
 
 def random_lake(dice: random.Random) -> dict[str, list[Row]]:
-    """Four streams with duplicates, corrections (also under another key), deletions and a late range."""
+    """Seven streams with duplicates, corrections (also under another key), deletions and a late range."""
     gewogs = ("BT0101", "BT0201", "BT0301")
 
     def person() -> str | None:
@@ -86,11 +87,25 @@ def random_lake(dice: random.Random) -> dict[str, list[Row]]:
         service = dice.choice(["cid-lost", "census-transfer"])
         return {"application_id": about, "service_code": service, "rating": 3, "person_key": person()}
 
+    def answered() -> dict[str, Any]:
+        return {"nights": dice.randrange(9), "spend_food_usd": dice.choice([None, 7.5]), "survey_version": "v1"}
+
+    def departed() -> dict[str, Any]:
+        group = dice.choice(["india", "bangladesh"])
+        return {"nationality_group": group, "purpose": "leisure", "passengers": dice.randrange(90)}
+
+    def voted() -> dict[str, Any]:
+        statement = dice.choice(["s1", "s2"])
+        return {"conversation_id": "roads", "statement_id": statement, "vote": dice.choice(["agree", "pass"])}
+
     makers = {
         CID: ("application_id", cid),
         TRANSFER: ("application_id", move),
         VISIT: ("visit_id", seen),
         FEEDBACK: ("feedback_id", rated),
+        SURVEY: ("response_id", answered),
+        DEPARTURES: ("flight_id", departed),
+        VOTE: ("participant_key", voted),
     }
     lake: dict[str, list[Row]] = {key: [] for key in makers}
     for key, (name_of_key, make) in makers.items():

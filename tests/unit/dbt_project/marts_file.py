@@ -24,8 +24,7 @@ class MartsFile:
     def __init__(self, path: Path, contracts: Mapping[str, Contract]) -> None:
         self.path = path
         self._schemas = {
-            key: landed_schema(c).append(pa.field("certificate_id", pa.int64()))
-            for key, c in contracts.items()
+            key: landed_schema(c).append(pa.field("certificate_id", pa.int64())) for key, c in contracts.items()
         }
         with duckdb.connect(str(path)) as database:
             database.execute("create schema lake")

@@ -24,9 +24,7 @@ def test_committed_files_match_the_contracts(contracts: dict[str, Contract]) -> 
     assert drift(contracts, REPOSITORY / "dbt_project", REPOSITORY / "schemas") == []
 
 
-def test_new_contract_is_reported_until_its_files_are_there(
-    contracts: dict[str, Contract], generated: Path
-) -> None:
+def test_new_contract_is_reported_until_its_files_are_there(contracts: dict[str, Contract], generated: Path) -> None:
     more = contracts | {"dcrc__birth": replace(contracts["dcrc__cid_issuance"], key="dcrc__birth")}
     lines = drift(more, generated / "dbt", generated / "schemas")
     assert [line.rsplit("/", 1)[1] for line in lines] == [

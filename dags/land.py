@@ -1,0 +1,44 @@
+"""Land every stream, from Kafka into the lake.
+
+One task brings all landed tables to the ends of their topics as seen when it starts, and announces the
+streams that moved, all at once, so that one round of `check` serves them. Started by `datacentre`, by hand,
+or by a sweep every five minutes; it may come twice, with nothing new it is skipped.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import Asset, AssetAlias, CronTriggerTimetable, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from datacentre import names
+
+LANDED = AssetAlias("lake://landed")
+
+
+@dag(
+    schedule=CronTriggerTimetable("*/5 * * * *", timezone="UTC", run_immediately=timedelta(0)),
+    catchup=False,
+    max_active_runs=1,
+    doc_md=__doc__,
+    default_args={"owner": "data-engineering"},
+    tags=["flow"],
+)
+def land():
+    @task(outlets=[LANDED], retries=2, retry_delay=timedelta(seconds=5))
+    def land_streams(*, outlet_events):
+        """Write what the topics hold to landed, quarantine and vault, exactly once."""
+        from datacentre.settings import from_environment
+        from datacentre.stages.land import land
+
+        moved = [outcome for outcome in land(from_environment()) if outcome.rows_in]
+        if not moved:
+            raise AirflowSkipException("no topic has anything new")
+        for outcome in moved:
+            print(outcome)
+            outlet_events[LANDED].add(Asset(names.landed_asset(outcome.stream)))
+        return {outcome.stream: outcome.interval for outcome in moved}
+
+    land_streams()
+
+
+land()

@@ -1,0 +1,37 @@
+"""Reconcile topics and lake once a day, offset by offset.
+
+A topic is what landed and what is in quarantine, never both; the vault is what landed with an identity. A
+difference fails the run and names the stream, the partition and the offsets.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import CronTriggerTimetable, dag, task
+
+
+@dag(
+    schedule=CronTriggerTimetable("0 20 * * *", timezone="UTC", run_immediately=timedelta(0)),
+    catchup=False,
+    max_active_runs=1,
+    doc_md=__doc__,
+    default_args={"owner": "data-engineering"},
+    tags=["upkeep"],
+)
+def reconcile():
+    @task(retries=0)
+    def verify_streams():
+        """Compare up to the lake's positions, because records go on arriving meanwhile."""
+        from datacentre.errors import CheckFailed
+        from datacentre.settings import from_environment
+        from datacentre.stages.verify import verify
+
+        reports = verify(from_environment(), scope="landed")
+        wrong = [f"{r.stream} partition {r.partition}: {d}" for r in reports for d in r.differences]
+        if wrong:
+            raise CheckFailed("; ".join(wrong))
+        print(f"{len(reports)} partitions reconcile")
+
+    verify_streams()
+
+
+reconcile()

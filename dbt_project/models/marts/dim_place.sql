@@ -1,0 +1,33 @@
+with dzongkhag as (
+    select
+        code as place_code,
+        'dzongkhag' as place_level,
+        name,
+        name_dzongkha,
+        cast(null as varchar) as parent_code,
+        iso_code,
+        population_2017,
+        households_2017
+    from {{ source('reference', 'dzongkhag') }}
+),
+
+gewog as (
+    select
+        code as place_code,
+        'gewog' as place_level,
+        name,
+        cast(null as varchar) as name_dzongkha,
+        dzongkhag_code as parent_code,
+        cast(null as varchar) as iso_code,
+        population_2017,
+        households_2017
+    from {{ source('reference', 'gewog') }}
+),
+
+final as (
+    select * from dzongkhag
+    union all
+    select * from gewog
+)
+
+select * from final

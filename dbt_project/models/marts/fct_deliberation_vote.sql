@@ -1,0 +1,44 @@
+{{
+    config(
+        materialized='incremental',
+        unique_key='participant_key',
+        pre_hook="{{ remove_touched(['participant_key'], touched_records('pmo__deliberation_vote')) }}",
+    )
+}}
+
+with source as (
+    select * from {{ ref('stg_pmo__deliberation_vote') }}
+    {% if is_incremental() %}
+        where participant_key in ({{ touched_records('pmo__deliberation_vote') }})
+    {% endif %}
+),
+
+latest as (
+    select *
+    from source
+    qualify
+        row_number() over (
+            partition by conversation_id, statement_id, participant_key
+            order by broker_time desc, kafka_offset desc
+        ) = 1
+),
+
+renamed as (
+    select
+        *,
+        event_date as voted_date
+    from latest
+),
+
+final as (
+    select
+        conversation_id,
+        statement_id,
+        participant_key,
+        vote,
+        voted_date,
+        certificate_id
+    from renamed
+)
+
+select * from final

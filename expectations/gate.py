@@ -1,0 +1,139 @@
+"""The gate: hold one increment against its suite.
+
+Great Expectations' results carry raw values, also in their SUMMARY form, so none of them leaves this
+module: what goes on is the name of the rule, how many rows broke it, and which (`partition:offset`).
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import great_expectations as gx
+import pandas as pd
+from great_expectations.core.batch_definition import BatchDefinition
+from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.expectations.expectation import Expectation
+
+from datacentre import names
+from datacentre.contracts import Contract
+from expectations.suite import batch_suite, extra_suite, record_suite, suite_hash
+
+MAX_RECORD_IDS = 1000
+# Failing rows come back by their label in the frame, which says nothing about the person.
+_RESULT_FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
+
+
+@dataclass(frozen=True)
+class FailedExpectation:
+    """A rule that wasn't met.
+
+    `record_ids` are the failing rows as `partition:offset`, at most 1000 of a partition; empty for a
+    rule over the batch as a whole. `note` says what was found instead, never a single value.
+    """
+
+    name: str
+    column: str | None
+    severity: str
+    unexpected_count: int
+    unexpected_percent: float
+    record_ids: tuple[str, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says of one increment; it passes unless a critical expectation failed."""
+
+    passed: bool
+    failing: tuple[FailedExpectation, ...]
+    suite_hash: str
+    statistics: dict[str, float]
+
+    @property
+    def critical(self) -> tuple[FailedExpectation, ...]:
+        return tuple(f for f in self.failing if f.severity == "critical")
+
+    @property
+    def warnings(self) -> tuple[FailedExpectation, ...]:
+        return tuple(f for f in self.failing if f.severity != "critical")
+
+
+def validate(contract: Contract, frame: pd.DataFrame) -> Verdict:
+    """Hold an increment, fetched with `increment_query`, against the stream's suite.
+
+    Deletion rows count for the rules of the batch, not for those of the records.
+    """
+    started = time.monotonic()
+    frame = frame.reset_index(drop=True)
+    live = frame[~frame["is_deleted"].astype(bool)]
+    rules = list(_with_enough_values([*record_suite(contract), *extra_suite(contract)], live))
+    parts = [(batch_suite(contract), frame)] + ([(rules, live)] if len(live) else [])
+    failing = tuple(f for suite, rows in parts for f in _failures(contract, suite, rows))
+    return Verdict(
+        passed=all(f.severity != "critical" for f in failing),
+        failing=failing,
+        suite_hash=suite_hash(contract),
+        statistics={
+            "rows": len(frame),
+            "deletions": len(frame) - len(live),
+            "expectations": sum(len(suite) for suite, _ in parts),
+            "failed": len(failing),
+            "seconds": round(time.monotonic() - started, 3),
+        },
+    )
+
+
+def _with_enough_values(suite: Sequence[Expectation], live: pd.DataFrame) -> Iterator[Expectation]:
+    for rule in suite:
+        needed = (rule.meta or {}).get("min_values", 0)
+        if needed <= live[rule.configuration.kwargs["column"]].notna().sum():
+            yield rule
+
+
+def _failures(contract: Contract, suite: Sequence[Expectation], frame: pd.DataFrame) -> Iterator[FailedExpectation]:
+    batch = _increments().get_batch(batch_parameters={"dataframe": frame})
+    named = gx.ExpectationSuite(name=names.suite(contract.key), expectations=list(suite))
+    order = {(rule.meta or {})["rule"]: place for place, rule in enumerate(suite)}
+    results = batch.validate(named, result_format=_RESULT_FORMAT).results
+    failed = [_failure(result, frame) for result in results if not result.success]
+    yield from sorted(failed, key=lambda f: order[f.name])
+
+
+def _failure(result: Any, frame: pd.DataFrame) -> FailedExpectation:
+    configuration, found = result.expectation_config, result.result
+    labels = found.get("unexpected_index_list") or []
+    return FailedExpectation(
+        name=configuration.meta["rule"],
+        column=configuration.kwargs.get("column"),
+        severity=configuration.severity.value,
+        unexpected_count=int(found.get("unexpected_count") or 0),
+        unexpected_percent=round(float(found.get("unexpected_percent") or 0.0), 3),
+        record_ids=_record_ids(frame.loc[labels]),
+        note=_note(found),
+    )
+
+
+def _note(found: dict[str, Any]) -> str:
+    if not found:  # it raised: a column is missing or has another type
+        return "could not be evaluated"
+    if "unexpected_count" in found:
+        return ""
+    observed = found.get("observed_value")
+    return f"observed {observed:.6g}" if isinstance(observed, int | float) else "observed nothing"
+
+
+def _record_ids(rows: pd.DataFrame) -> tuple[str, ...]:
+    rows = rows[["kafka_partition", "kafka_offset"]].sort_values(["kafka_partition", "kafka_offset"])
+    kept = rows.groupby("kafka_partition").head(MAX_RECORD_IDS)
+    return tuple(f"{p}:{o}" for p, o in zip(kept["kafka_partition"], kept["kafka_offset"], strict=True))
+
+
+@cache
+def _increments() -> BatchDefinition[Any]:
+    """Where frames are handed to Great Expectations; made once in a process, nothing of it on disk."""
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    source = context.data_sources.add_pandas("landed")
+    return source.add_dataframe_asset("increment").add_batch_definition_whole_dataframe("whole")

@@ -1,0 +1,88 @@
+"""The landed rows of offset ranges, fetched for the gate in pieces that fit in memory."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise, zip_longest
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from datacentre.contracts import Contract
+from datacentre.control.ranges import OffsetRange
+from expectations.increment import increment_query
+from lake.snapshot import Snapshot, files_with
+
+MAX_ROWS = 500_000
+_NULLABLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+
+
+@dataclass(frozen=True)
+class Increment:
+    """Offset ranges that are judged together, and the pinned files that hold their rows."""
+
+    contract: Contract
+    ranges: tuple[OffsetRange, ...]
+    pinned: Snapshot
+
+
+def increments(
+    lake: Path, contract: Contract, ranges: Sequence[OffsetRange], max_rows: int = MAX_ROWS
+) -> Iterator[Increment]:
+    """Cut the ranges into increments of about `max_rows` rows; together they cover them exactly."""
+    pinned = files_with(lake, contract, "landed", [(r.partition, r.start, r.next) for r in ranges])
+    whole = Increment(contract, tuple(ranges), pinned)
+    if not pinned.files or sum(r.next - r.start for r in ranges) <= max_rows:
+        yield whole
+        return
+    # Offsets have gaps, so the cuts go by rows: the n-th pieces of all ranges make the n-th increment.
+    pieces = [_cut(r, _cuts(whole, r, max(1, max_rows // len(ranges)))) for r in ranges]
+    for together in zip_longest(*pieces):
+        yield Increment(contract, tuple(r for r in together if r is not None), pinned)
+
+
+def fetch(increment: Increment, extra_columns: Mapping[str, str]) -> pd.DataFrame | None:
+    """The increment's rows with the columns of `increment_query`; None when no file can hold any."""
+    if not increment.pinned.files:
+        return None
+    query = increment_query(increment.contract, extra_columns)
+    with _landed(increment, increment.ranges) as (connection, landed, files):
+        return as_frame(connection.sql(f"with landed as ({landed}) {query}", params=files).to_arrow_table())
+
+
+def as_frame(rows: pa.Table) -> pd.DataFrame:
+    """Arrow columns as pandas columns in which an absent integer or boolean doesn't become a float."""
+    frame: pd.DataFrame = rows.to_pandas(types_mapper=_NULLABLE.get, date_as_object=False)
+    return frame
+
+
+def _cuts(increment: Increment, piece: OffsetRange, rows: int) -> list[int]:
+    """Offsets at which a new piece of `rows` rows begins, the first one left out."""
+    with _landed(increment, (piece,)) as (connection, landed, files):
+        found = connection.execute(
+            f"""select kafka_offset from ({landed})
+            qualify row_number() over (order by kafka_offset) % {rows} = 1 % {rows} order by kafka_offset""",
+            files,
+        ).fetchall()
+    return [offset for (offset,) in found[1:]]
+
+
+def _cut(whole: OffsetRange, cuts: Sequence[int]) -> list[OffsetRange]:
+    edges = [whole.start, *cuts, whole.next]
+    return [OffsetRange(whole.partition, start, following) for start, following in pairwise(edges)]
+
+
+@contextmanager
+def _landed(
+    increment: Increment, ranges: Sequence[OffsetRange]
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, dict[str, list[str]]]]:
+    """A connection, the query that gives the landed rows of these ranges, and its parameters."""
+    inside = " or ".join(
+        f"(kafka_partition = {r.partition} and kafka_offset >= {r.start} and kafka_offset < {r.next})" for r in ranges
+    )
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        rows = f"select * from read_parquet($files, hive_partitioning = false) where {inside}"
+        yield connection, rows, {"files": list(increment.pinned.files)}

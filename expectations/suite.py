@@ -1,0 +1,104 @@
+"""The suite of a stream: what its contract says, as Great Expectations.
+
+A record rule has the same name here as in the row check (`<field>.required`, `.allowed`, `.pattern`,
+`.range`, `.length`, or its own), kept in `meta["rule"]`, so that the gate and the quarantine speak alike.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import great_expectations.expectations as gxe
+from great_expectations.expectations.expectation import Expectation
+
+from datacentre.contracts import Contract, Field
+from datacentre.contracts.columns import own_open_fields
+from expectations.extra import find_extra
+from expectations.increment import computed_rules
+
+_ENVELOPE = ("event_id", "source", "corrects_event_id")
+
+
+def batch_suite(contract: Contract) -> list[Expectation]:
+    """What must hold for every row of an increment, deletions included."""
+    rules: list[Expectation] = [
+        gxe.ExpectTableRowCountToBeBetween(min_value=1, meta={"rule": "batch.not_empty"}),
+        gxe.ExpectCompoundColumnsToBeUnique(
+            column_list=["kafka_partition", "kafka_offset"], meta={"rule": "batch.unique_offset"}
+        ),
+    ]
+    if contract.pseudonymised:
+        # Two keys in one batch give one person two pseudonyms, without a trace in the rows.
+        rules.append(
+            gxe.ExpectColumnUniqueValueCountToBeBetween(
+                column="pseudonym_key_id", min_value=1, max_value=1, meta={"rule": "batch.one_pseudonym_key"}
+            )
+        )
+    return rules
+
+
+def record_suite(contract: Contract) -> list[Expectation]:
+    """What must hold for every record that isn't a deletion: the contract's rules, once more."""
+    rules: list[Expectation] = [
+        gxe.ExpectColumnValuesToNotBeNull(column="schema_version", meta={"rule": "schema.required"})
+    ]
+    own = {f.name for f in own_open_fields(contract) if f.type != "array"}
+    for field in contract.open_fields:
+        if field.name in own or field.name in _ENVELOPE:
+            rules += _field_rules(field)
+    for rule in computed_rules(contract):
+        rules.append(gxe.ExpectColumnValuesToBeInSet(column=rule.column, value_set=[True], meta={"rule": rule.name}))
+    return rules
+
+
+def extra_suite(contract: Contract) -> list[Expectation]:
+    """What was written by hand for this stream in `expectations/extra`, if anything."""
+    extra = find_extra(contract.key)
+    return [] if extra is None else list(extra.expectations())
+
+
+def suite_hash(contract: Contract) -> str:
+    """SHA-256 over all that an increment of this stream is held against, as 64 hex digits."""
+    rules = [*batch_suite(contract), *record_suite(contract), *extra_suite(contract)]
+    documents = sorted(json.dumps(r.configuration.to_json_dict(), sort_keys=True) for r in rules)
+    return hashlib.sha256("\n".join(documents).encode()).hexdigest()
+
+
+def _field_rules(field: Field) -> Iterator[Expectation]:
+    column, meta = field.name, _named(field)
+    if field.required:
+        yield gxe.ExpectColumnValuesToNotBeNull(column=column, meta=meta("required"))
+    if field.allowed is not None:
+        yield gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(field.allowed), meta=meta("allowed"))
+    if field.pattern is not None:
+        # The row check matches the whole value; this expectation searches, and `$` allows a last newline.
+        whole = rf"\A(?:{field.pattern})\Z"
+        yield gxe.ExpectColumnValuesToMatchRegex(column=column, regex=whole, meta=meta("pattern"))
+    if field.minimum is not None or field.maximum is not None:
+        yield gxe.ExpectColumnValuesToBeBetween(
+            column=column,
+            min_value=_bound(field, field.minimum),
+            max_value=_bound(field, field.maximum),
+            meta=meta("range"),
+        )
+    if field.min_length is not None or field.max_length is not None:
+        yield gxe.ExpectColumnValueLengthsToBeBetween(
+            column=column, min_value=field.min_length, max_value=field.max_length, meta=meta("length")
+        )
+
+
+def _named(field: Field) -> Callable[[str], dict[str, Any]]:
+    """A rule on values has nothing to say of a column that is empty in this increment."""
+    return lambda kind: {"rule": f"{field.name}.{kind}", "min_values": 0 if kind == "required" else 1}
+
+
+def _bound(field: Field, bound: float | str | None) -> Any:
+    """A bound that can be compared with the column: dates have no zone there, timestamps are UTC."""
+    if not isinstance(bound, str):
+        return bound
+    instant = datetime.fromisoformat(bound)
+    if field.type == "date":
+        return instant.replace(tzinfo=None)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

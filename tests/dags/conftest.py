@@ -1,0 +1,45 @@
+"""One Airflow home per test run, in a temporary folder; Airflow reads its configuration when imported."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from datacentre.services.airflow_environment import environment
+from datacentre.settings import Settings, from_environment
+
+
+@pytest.fixture(scope="session")
+def airflow_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    home = tmp_path_factory.mktemp("airflow")
+    return from_environment({"DATACENTRE_HOME": str(home), "DATACENTRE_AIRFLOW_PORT": str(port)})
+
+
+@pytest.fixture(scope="session")
+def airflow_variables(airflow_settings: Settings) -> Iterator[dict[str, str]]:
+    """The environment of this run's Airflow, also set in this process."""
+    variables = environment(airflow_settings)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            if os.environ.get(name) != value:
+                patch.setenv(name, value)
+        yield variables
+
+
+@pytest.fixture
+def run_python(airflow_variables: dict[str, str]):
+    """Run a script in a fresh interpreter of this run's Airflow; return what it prints."""
+
+    def run(script: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=airflow_variables, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

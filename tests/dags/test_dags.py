@@ -1,0 +1,91 @@
+"""The DAG files: what they hold, and that reading them costs little."""
+
+import ast
+import json
+
+import pytest
+
+from datacentre import names
+from datacentre.settings import REPOSITORY
+
+DAGS = REPOSITORY / "dags"
+STREAMS = sorted(path.stem for path in (REPOSITORY / "schemas" / "contracts").glob("*.yaml"))
+EXPECTED = {"land", "check", "build", "reconcile"}
+HEAVY = ("great_expectations", "dbt", "duckdb", "pyarrow", "deltalake", "pandas", "datacentre.stages")
+
+
+@pytest.fixture(scope="module")
+def bag(airflow_variables):
+    from airflow.dag_processing.dagbag import DagBag
+
+    assert DAGS.is_absolute()
+    return DagBag(dag_folder=str(DAGS))
+
+
+def test_files_import_and_hold_the_expected_dags(bag) -> None:
+    assert bag.import_errors == {}
+    assert set(bag.dags) == EXPECTED
+    assert len(list(DAGS.glob("*.py"))) == len(EXPECTED)
+
+
+def test_streams_of_the_dags_are_the_contracts(bag) -> None:
+    assert STREAMS
+    assert _waits_for(bag.dags["check"]) == {names.landed_asset(key) for key in STREAMS}
+    assert _waits_for(bag.dags["build"]) == {names.certified_asset(key) for key in STREAMS}
+
+
+def _waits_for(dag) -> set[str]:
+    return {asset.uri for asset in dag.timetable.asset_condition.objects}
+
+
+def test_every_dag_and_task_is_documented_and_owned(bag) -> None:
+    for dag in bag.dags.values():
+        assert dag.doc_md, dag.dag_id
+        assert dag.tags, dag.dag_id
+        for task in dag.tasks:
+            assert task.owner == "data-engineering", task.task_id
+            assert task.doc_md or task.python_callable.__doc__, task.task_id
+
+
+def test_no_dag_overlaps_itself_or_catches_up(bag) -> None:
+    for dag in bag.dags.values():
+        assert dag.max_active_runs == 1, dag.dag_id
+        assert dag.catchup is False, dag.dag_id
+
+
+def test_only_the_build_takes_the_writers_slot(bag) -> None:
+    pools = {task.task_id: task.pool for dag in bag.dags.values() for task in dag.tasks}
+
+    assert {task_id for task_id, pool in pools.items() if pool == "marts_writer"} == {"publish"}
+
+
+def test_build_announces_the_marts(bag) -> None:
+    from airflow.sdk import Asset
+
+    assert bag.dags["build"].get_task("publish").outlets == [Asset(names.marts_asset())]
+
+
+def test_files_are_wiring_only() -> None:
+    for file in DAGS.glob("*.py"):
+        text = file.read_text()
+        assert len(text.splitlines()) <= 60, file.name
+        assert "environ" not in text.replace("from_environment", ""), file.name
+        at_parse = [n for n in ast.parse(text).body if isinstance(n, ast.Import | ast.ImportFrom)]
+        imported = {alias.name for n in at_parse if isinstance(n, ast.Import) for alias in n.names}
+        imported |= {n.module or "" for n in at_parse if isinstance(n, ast.ImportFrom)}
+        allowed = {"airflow.sdk", "airflow.sdk.exceptions", "datacentre", "datacentre.settings", "datetime"}
+        assert imported <= allowed | {"logging"}, file.name
+
+
+def test_reading_the_files_imports_nothing_heavy(run_python) -> None:
+    script = f"""
+import airflow.settings, json, runpy, sys
+from pathlib import Path
+before = set(sys.modules)
+for file in Path({str(DAGS)!r}).glob("*.py"):
+    runpy.run_path(str(file))
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+    loaded = json.loads(run_python(script).splitlines()[-1])
+
+    assert [name for name in loaded if name.startswith(HEAVY)] == []

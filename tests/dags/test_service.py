@@ -1,0 +1,61 @@
+"""Airflow as `datacentre up` starts it: once per test run, because a start takes half a minute."""
+
+import stat
+
+import pytest
+
+from datacentre.errors import CheckFailed, ContractError
+from datacentre.services import airflow, process
+from datacentre.services.airflow_api import Client
+
+pytestmark = pytest.mark.airflow
+
+
+@pytest.fixture(scope="module")
+def running(airflow_settings, airflow_variables):
+    airflow.start(airflow_settings)
+    yield airflow_settings
+    airflow.stop(airflow_settings)
+    assert process.stop_all(airflow_settings.run) == []
+
+
+def test_every_part_is_healthy(running) -> None:
+    assert set(airflow.health(running).values()) == {"healthy"}
+
+
+def test_second_start_keeps_the_processes(running) -> None:
+    before = process.running(running.run, "airflow-scheduler")
+    airflow.start(running)
+
+    assert process.running(running.run, "airflow-scheduler") == before
+
+
+def test_pool_of_the_writer_has_one_slot(running) -> None:
+    assert Client(running).get("/pools/marts_writer")["slots"] == 1
+
+
+def test_metadata_is_out_of_others_reach(running) -> None:
+    assert stat.S_IMODE((running.home / "airflow").stat().st_mode) == 0o700
+
+
+def test_run_over_an_empty_lake_succeeds_and_comes_to_rest(running) -> None:
+    run_id = airflow.trigger(running, "check")
+    airflow.wait(running, "check", run_id, seconds=120)
+    airflow.settle(running, ["check", "build"], seconds=120)
+
+    assert airflow.last_state(running, "check") == "success"
+    assert airflow.last_state(running, "build") == ""
+
+
+def test_failed_run_names_its_task_and_log(running) -> None:
+    (running.home / "control.sqlite").unlink(missing_ok=True)
+    (running.home / "control.sqlite").mkdir()  # stands in the way of the control store
+    run_id = airflow.trigger(running, "check")
+
+    with pytest.raises(CheckFailed, match=r"failed in certify: read .*/logs/dag_id=check/"):
+        airflow.wait(running, "check", run_id, seconds=120)
+
+
+def test_unknown_dag_is_refused(running) -> None:
+    with pytest.raises(ContractError, match="404"):
+        airflow.trigger(running, "nothing")
