@@ -11,6 +11,9 @@ from datacentre import names
 from datacentre.contracts import Contract
 from datacentre.errors import SourceUnavailable
 
+BOOTSTRAP_MS = 8_000
+"""How long a broker may take to answer for the first time before the user is told that none does."""
+
 _HOUR_MS = 3_600_000
 
 
@@ -31,7 +34,9 @@ class Topic:
 def admin_client(bootstrap_servers: str) -> KafkaAdminClient:
     """Raises SourceUnavailable in one line when no broker answers."""
     try:
-        return KafkaAdminClient(bootstrap_servers=bootstrap_servers, client_id="datacentre-admin")
+        return KafkaAdminClient(
+            bootstrap_servers=bootstrap_servers, client_id="datacentre-admin", bootstrap_timeout_ms=BOOTSTRAP_MS
+        )
     except (KafkaError, OSError, ValueError) as problem:
         raise unreachable(bootstrap_servers, problem) from None
 
@@ -107,7 +112,10 @@ def _offsets(
     bootstrap_servers: str, partitions: Mapping[str, list[int]]
 ) -> tuple[dict[str, dict[int, int]], dict[str, dict[int, int]]]:
     consumer = KafkaConsumer(
-        bootstrap_servers=bootstrap_servers, isolation_level="read_committed", enable_auto_commit=False
+        bootstrap_servers=bootstrap_servers,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        bootstrap_timeout_ms=BOOTSTRAP_MS,
     )
     try:
         every = [TopicPartition(names.topic(k), p) for k, ps in partitions.items() for p in ps]

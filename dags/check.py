@@ -9,6 +9,7 @@ import logging
 from datetime import timedelta
 
 from airflow.sdk import Asset, AssetAlias, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, dag, task
+from airflow.sdk.exceptions import AirflowFailException
 
 from datacentre import names
 from datacentre.settings import REPOSITORY
@@ -42,9 +43,15 @@ def check():
                 logging.getLogger(__name__).warning("held: %s %s", outcome.stream, outcome.detail["reasons"])
             if outcome.detail["certificates"]:
                 outlet_events[CERTIFIED].add(Asset(names.certified_asset(outcome.stream)))
-        return {o.stream: {"certified": o.detail["certificates"], "held": o.detail["held"]} for o in outcomes}
+        return [f"{o.stream}: {o.detail['error']}" for o in outcomes if "error" in o.detail]
 
-    certify()
+    @task
+    def report(unread):
+        """Fail the run where a stream could not be read, after the others were announced."""
+        if unread:
+            raise AirflowFailException("; ".join(unread))
+
+    report(certify())
 
 
 check()

@@ -13,9 +13,7 @@ LAYERS = ("landed", "quarantine", "vault")
 def checked_stream_key(key: str) -> str:
     """Return `key` when it reads `<agency>__<entity>` in lower case; raise ContractError otherwise."""
     if not _STREAM_KEY.fullmatch(key):
-        raise ContractError(
-            f"stream key {key!r} must read <agency>__<entity>, lower case letters, digits, underscores"
-        )
+        raise ContractError(f"stream key {key!r} must read <agency>__<entity>, lower case letters, digits, underscores")
     return key
 
 

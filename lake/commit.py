@@ -13,9 +13,7 @@ from lake.tables import bound_topic
 _WRITER = WriterProperties(compression="ZSTD")
 
 
-def append(
-    table: DeltaTable, rows: pa.Table, ranges: Mapping[int, tuple[int, int]], contract: Contract
-) -> None:
+def append(table: DeltaTable, rows: pa.Table, ranges: Mapping[int, tuple[int, int]], contract: Contract) -> None:
     """Append `rows` and record, per partition, the range `(start, next)` that they stand for.
 
     The write goes through `table` itself, which remembers the version it has read: a writer that

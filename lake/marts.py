@@ -68,9 +68,7 @@ def _range_table(certified: Mapping[str, Sequence[CertifiedRange]]) -> pa.Table:
         for r in ranges
     ]
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(_RANGES)
-    return pa.Table.from_arrays(
-        [pa.array(c, f.type) for c, f in zip(columns, _RANGES, strict=True)], schema=_RANGES
-    )
+    return pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, _RANGES, strict=True)], schema=_RANGES)
 
 
 def _view(contract: Contract, pinned: Snapshot) -> str:

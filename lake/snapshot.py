@@ -27,9 +27,7 @@ def snapshot(lake: Path, contract: Contract, layer: str) -> Snapshot:
     return Snapshot(table.version(), tuple(sorted(table.file_uris())))
 
 
-def files_with(
-    lake: Path, contract: Contract, layer: str, ranges: Sequence[tuple[int, int, int]]
-) -> Snapshot:
+def files_with(lake: Path, contract: Contract, layer: str, ranges: Sequence[tuple[int, int, int]]) -> Snapshot:
     """The files that may hold rows of the ranges `(partition, start, next)`, by the log's statistics."""
     table = open_table(lake, contract, layer)
     if table is None:

@@ -1,5 +1,6 @@
 """One broker per test run; every test that needs it gets a home and topics of its own."""
 
+import os
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -43,6 +44,12 @@ def centre(broker: Settings, contracts: dict[str, Contract], tmp_path: Path) -> 
         flush_rows=5_000,
         flush_seconds=0.3,
     )
+
+
+def command_environment(centre: Settings) -> dict[str, str]:
+    """The environment in which the program finds this centre, whatever the caller's is."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("DATACENTRE_", "KAFKA_"))}
+    return own | {"DATACENTRE_HOME": str(centre.home), "DATACENTRE_KAFKA_PORT": str(centre.kafka_port)}
 
 
 def fresh_topics(bootstrap_servers: str, contracts: dict[str, Contract]) -> None:

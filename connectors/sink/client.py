@@ -7,7 +7,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
-from connectors.topics import unreachable
+from connectors.topics import BOOTSTRAP_MS, unreachable
 from datacentre.errors import CheckFailed
 
 Partition = tuple[str, int]
@@ -43,6 +43,7 @@ class KafkaPythonConsumer:
                 group_id=group,
                 group_instance_id=instance or None,
                 isolation_level="read_committed",
+                bootstrap_timeout_ms=BOOTSTRAP_MS,
                 enable_auto_commit=False,
                 auto_offset_reset="none",
                 max_partition_fetch_bytes=4 * 1024 * 1024,
@@ -77,9 +78,7 @@ class KafkaPythonConsumer:
 
     def note(self, positions: Mapping[Partition, int]) -> None:
         """Tell the group how far the lake is: for lag displays only, nothing reads it back."""
-        self._consumer.commit_async(
-            {TopicPartition(*p): OffsetAndMetadata(o, "", -1) for p, o in positions.items()}
-        )
+        self._consumer.commit_async({TopicPartition(*p): OffsetAndMetadata(o, "", -1) for p, o in positions.items()})
 
     def close(self) -> None:
         self._consumer.close(autocommit=False)

@@ -10,9 +10,7 @@ from collections.abc import Iterable
 
 from datacentre.contracts import Contract, Field
 
-_INSTANT = (
-    r"^\d{4}-\d{2}-\d{2}[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$"
-)
+_INSTANT = r"^\d{4}-\d{2}-\d{2}[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$"
 _DATE = r"^\d{4}-\d{2}-\d{2}$"
 _INTEGER = r"^-?\d+(\.0+)?$"
 # DuckDB's json_valid takes `{"a":1,}`; commas inside texts are blanked out before a second look.
@@ -95,9 +93,7 @@ def _typed(field: Field) -> str:
         case "string":
             return f"case when starts_with({raw}, '\"') then {text} end"
         case "integer":
-            return (
-                f"case when regexp_full_match({raw}, {literal(_INTEGER)}) then try_cast({raw} as bigint) end"
-            )
+            return f"case when regexp_full_match({raw}, {literal(_INTEGER)}) then try_cast({raw} as bigint) end"
         case "number":
             number = f"try_cast({raw} as double)"
             return f"case when regexp_matches({raw}, '^[-0-9]') and isfinite({number}) then {number} end"
@@ -199,11 +195,7 @@ def _field_rules(field: Field) -> Iterable[tuple[str, str]]:
     yield f"{field.name}.type", f"{raw} is not null and {typed} is null"
     if field.allowed is not None:
         allowed = ", ".join(literal(v) for v in field.allowed)
-        bad = (
-            f"not list_has_all([{allowed}], {name})"
-            if field.type == "array"
-            else f"{name} not in ({allowed})"
-        )
+        bad = f"not list_has_all([{allowed}], {name})" if field.type == "array" else f"{name} not in ({allowed})"
         yield f"{field.name}.allowed", f"coalesce({bad}, false)"
     if field.pattern is not None:
         yield f"{field.name}.pattern", f"coalesce({_pattern_broken(field, name)}, false)"

@@ -63,14 +63,10 @@ class Sink:
         """Offsets between the lake and the end offsets seen at the start."""
         landed = self.positions()
         return sum(
-            end - landed[k].get(p, 0)
-            for k, topic in self._topics.items()
-            for p, end in topic.end_offsets.items()
+            end - landed[k].get(p, 0) for k, topic in self._topics.items() for p, end in topic.end_offsets.items()
         )
 
-    def run(
-        self, until_caught_up: bool, stopping: Callable[[], bool], told: Callable[[Progress], None]
-    ) -> Progress:
+    def run(self, until_caught_up: bool, stopping: Callable[[], bool], told: Callable[[Progress], None]) -> Progress:
         """Consume until `stopping()`; or until the lake holds the end offsets seen at the start.
 
         Whoever lands them counts: another member of the group may do it. `told` is called after

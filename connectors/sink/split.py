@@ -37,9 +37,7 @@ class Splitter:
         """Decode, type and check a batch of `Batch.table`; a row's place depends on its bytes and broker time."""
         checked = self._checked(batch)
         if checked.num_rows != batch.num_rows:
-            raise AssertionError(
-                f"{self._contract.key}: {batch.num_rows} messages gave {checked.num_rows} rows"
-            )
+            raise AssertionError(f"{self._contract.key}: {batch.num_rows} messages gave {checked.num_rows} rows")
         is_good = pc.equal(pc.list_value_length(checked["broken_rules"]), 0)
         good, bad = checked.filter(is_good), checked.filter(pc.invert(is_good))
         known = good.filter(good["has_identity"])

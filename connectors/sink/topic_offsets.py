@@ -6,7 +6,7 @@ import numpy as np
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from connectors.topics import Topic, unreachable
+from connectors.topics import BOOTSTRAP_MS, Topic, unreachable
 from datacentre.errors import SourceUnavailable
 
 _PATIENCE_POLLS = 60
@@ -23,6 +23,7 @@ def read_offsets(bootstrap_servers: str, topic: Topic, told: Callable[[int], Non
         consumer = KafkaConsumer(
             bootstrap_servers=bootstrap_servers,
             isolation_level="read_committed",
+            bootstrap_timeout_ms=BOOTSTRAP_MS,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=4 * 1024 * 1024,

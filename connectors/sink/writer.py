@@ -40,9 +40,7 @@ class Committed:
 class StreamWriter:
     """Writes one stream's three tables."""
 
-    def __init__(
-        self, lake: Path, contract: Contract, key: PseudonymKey, topic: Topic, start_partitions: bool = False
-    ):
+    def __init__(self, lake: Path, contract: Contract, key: PseudonymKey, topic: Topic, start_partitions: bool = False):
         self.contract = contract
         self._lake = lake
         self._topic = topic
@@ -149,9 +147,7 @@ class StreamWriter:
         ahead = transactions(table, ranges)
         is_new = pa.array([True] * rows.num_rows)
         for partition, following in ahead.items():
-            is_old = pc.and_(
-                pc.equal(rows["kafka_partition"], partition), pc.less(rows["kafka_offset"], following)
-            )
+            is_old = pc.and_(pc.equal(rows["kafka_partition"], partition), pc.less(rows["kafka_offset"], following))
             is_new = pc.and_not(is_new, is_old)
         rows = rows.filter(is_new)
         if rows.num_rows == 0:

@@ -30,9 +30,7 @@ from lake.marts import published
 
 _CHAIN = ("land", "check", "build")
 _PORTS_APART = 200
-_DEFECTS = DefectShares.spread(
-    0.02, duplicate=0.005, late=0.01, out_of_order=0.01, correction=0.003, deletion=0.002
-)
+_DEFECTS = DefectShares.spread(0.02, duplicate=0.005, late=0.01, out_of_order=0.01, correction=0.003, deletion=0.002)
 _HEADS = {
     "Turnaround by service (agg_service_month)": """
         select service_code, closed_month, closed_cases, median_turnaround_working_days,
@@ -102,16 +100,12 @@ def _flow(settings: Settings, took: dict[str, float]) -> tuple[PartitionReport, 
         airflow.settle(settings, _CHAIN)
     for dag_id in _CHAIN:
         if (state := airflow.last_state(settings, dag_id)) != "success":
-            raise CheckFailed(
-                f"the last run of DAG {dag_id} is {state or 'missing'}: see {settings.home}/airflow/logs"
-            )
+            raise CheckFailed(f"the last run of DAG {dag_id} is {state or 'missing'}: see {settings.home}/airflow/logs")
     with _timed("reconcile", took), progress_bar("reading topics", None) as bar:
         return verify(settings, told=bar.by)
 
 
-def _show(
-    settings: Settings, sent: Sent, reports: tuple[PartitionReport, ...], took: dict[str, float]
-) -> None:
+def _show(settings: Settings, sent: Sent, reports: tuple[PartitionReport, ...], took: dict[str, float]) -> None:
     print_table("Sent on purpose with a defect", ["defect", "records"], sorted(sent.by_defect.items()))
     print_reports(reports)
     with duckdb.connect(str(published(settings.marts)), read_only=True) as connection:

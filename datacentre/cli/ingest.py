@@ -58,13 +58,9 @@ def send(
 def simulate(
     records: Annotated[int, typer.Option(min=1, help="about how many records, over all streams")] = 200_000,
     seed: Annotated[int, typer.Option(help="the same seed and time give the same records")] = 2026,
-    defects: Annotated[
-        float, typer.Option(min=0, max=1, help="share of records that are made invalid")
-    ] = 0.02,
+    defects: Annotated[float, typer.Option(min=0, max=1, help="share of records that are made invalid")] = 0.02,
     rate: Annotated[float | None, typer.Option(help="records a second; flat out when absent")] = None,
-    until: Annotated[
-        datetime | None, typer.Option(help="UTC end of the simulated time; now when absent")
-    ] = None,
+    until: Annotated[datetime | None, typer.Option(help="UTC end of the simulated time; now when absent")] = None,
     json: Json = False,
 ) -> None:
     """Send the records of a simulated government, in which the same people appear in all streams."""

@@ -29,6 +29,9 @@ def check(
 
     outcomes = check_streams(from_environment(), streams or None)
     print_outcomes("Checked with Great Expectations", outcomes, json)
+    unread = [f"{o.stream}: {o.detail['error']}" for o in outcomes if "error" in o.detail]
+    if unread:
+        raise CheckFailed("; ".join(unread))
     held = [o.stream for o in outcomes if o.rows_out < o.rows_in]
     if held:
         raise CheckFailed(f"held back: {', '.join(held)}; see datacentre status and the reasons above")
@@ -70,10 +73,7 @@ def print_outcomes(title: str, outcomes: Sequence[Outcome], as_json: bool) -> No
         print_json(list(outcomes))
         return
     columns = ["stream", "offsets", "rows in", "rows out", "quarantined", "seconds"]
-    rows = [
-        [o.stream, o.interval, o.rows_in, o.rows_out, o.rows_quarantined, round(o.seconds, 2)]
-        for o in outcomes
-    ]
+    rows = [[o.stream, o.interval, o.rows_in, o.rows_out, o.rows_quarantined, round(o.seconds, 2)] for o in outcomes]
     print_table(title, columns, rows)
     for outcome in outcomes:
         for name, value in outcome.detail.items():

@@ -46,8 +46,6 @@ def list_(
 
 
 def _print(record: RejectedRecord) -> None:
-    out.print(
-        f"[bold]{record.stream}[/] partition {record.partition} offset {record.offset} at {record.broker_time}"
-    )
+    out.print(f"[bold]{record.stream}[/] partition {record.partition} offset {record.offset} at {record.broker_time}")
     out.print(f"  broke: {', '.join(record.broken_rules)}", markup=False)
     out.print(f"  bytes: {record.value!r}", markup=False, highlight=False)

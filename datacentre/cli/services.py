@@ -46,9 +46,7 @@ def start_broker(settings: Settings) -> None:
     if not settings.is_external_broker:
         kafka.start(settings)
     elif not kafka.answers(settings.bootstrap_servers):
-        raise SourceUnavailable(
-            f"no Kafka broker answers at KAFKA_BOOTSTRAP_SERVERS={settings.bootstrap_servers}"
-        )
+        raise SourceUnavailable(f"no Kafka broker answers at KAFKA_BOOTSTRAP_SERVERS={settings.bootstrap_servers}")
 
 
 def start_sink(settings: Settings) -> None:

@@ -65,9 +65,7 @@ def _values(field: Field) -> dict[str, Any]:
         schema["pattern"] = field.pattern
     if field.type in ("integer", "number"):
         schema |= {
-            name: bound
-            for name, bound in (("minimum", field.minimum), ("maximum", field.maximum))
-            if bound is not None
+            name: bound for name, bound in (("minimum", field.minimum), ("maximum", field.maximum)) if bound is not None
         }
     return schema
 

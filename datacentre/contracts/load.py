@@ -59,11 +59,7 @@ def load_contract(file: Path, schemas: Path) -> Contract:
 
 @cache
 def _standard() -> jsonschema.protocols.Validator:
-    text = (
-        importlib.resources.files("open_data_contract_standard")
-        .joinpath("schema.json")
-        .read_text(encoding="utf-8")
-    )
+    text = importlib.resources.files("open_data_contract_standard").joinpath("schema.json").read_text(encoding="utf-8")
     return jsonschema.validators.validator_for(json.loads(text))(json.loads(text))
 
 
@@ -135,9 +131,7 @@ class _Reader:
             if name in seen[:position]:
                 raise self._located.error((*where, position), f"field {name!r} stands twice")
             if name in LAKE_COLUMNS:
-                raise self._located.error(
-                    (*where, position), f"field {name!r}: the lake has a column of that name"
-                )
+                raise self._located.error((*where, position), f"field {name!r}: the lake has a column of that name")
 
     def _field(self, position: int, item: SchemaProperty) -> Field:
         where: tuple[str | int, ...] = ("schema", 0, "properties", position)
@@ -217,9 +211,7 @@ class _Reader:
         for position, level in enumerate(self._document.slaProperties or []):
             if level.property == name:
                 if level.unit != unit or not isinstance(level.value, int | float):
-                    raise self._located.error(
-                        ("slaProperties", position), f"{name} must be a number of {unit}"
-                    )
+                    raise self._located.error(("slaProperties", position), f"{name} must be a number of {unit}")
                 return float(level.value)
         raise self._located.error(("slaProperties",), f"no service level {name!r} (in {unit})")
 
@@ -235,9 +227,7 @@ class _Reader:
 
     def _custom_integer(self, custom: Mapping[str, Any], name: str) -> int:
         if not isinstance(custom.get(name), int):
-            raise self._located.error(
-                ("customProperties",), f"property {name!r} is missing or not a whole number"
-            )
+            raise self._located.error(("customProperties",), f"property {name!r} is missing or not a whole number")
         return int(custom[name])
 
 

@@ -75,17 +75,3 @@ certificate = sa.Table(
     # Without it SQLite hands the number of a deleted last row out again.
     sqlite_autoincrement=True,
 )
-
-commit_offsets = sa.Table(
-    "commit_offsets",
-    metadata,
-    sa.Column("stream", sa.String, primary_key=True),
-    sa.Column("layer", sa.String, primary_key=True),
-    sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("start_offset", sa.BigInteger, nullable=False),
-    sa.Column("next_offset", sa.BigInteger, nullable=False),
-    sa.Column("contract_hash", sa.String, nullable=False),
-    sa.Column("committed_at", Instant, nullable=False),
-    sa.Index("commit_offsets_by_offset", "stream", "layer", "partition", "start_offset"),
-)

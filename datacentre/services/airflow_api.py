@@ -71,7 +71,7 @@ def wait(settings: Settings, dag_id: str, run_id: str, seconds: float = 600) -> 
     while (state := client.get(path)["state"]) not in _ENDED:
         _pause(deadline, f"run {run_id} of {dag_id} is still {state} after {seconds:g} s")
     tasks = client.get(f"{path}/taskInstances")["task_instances"]
-    failed = [str(task["task_id"]) for task in tasks if task["state"] in ("failed", "upstream_failed")]
+    failed = [str(task["task_id"]) for task in tasks if task["state"] == "failed"]
     if state == "failed" or failed:
         log = airflow_home(settings) / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}"
         raise CheckFailed(f"run {run_id} of {dag_id} failed in {', '.join(failed)}: read {log}")

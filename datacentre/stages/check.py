@@ -30,24 +30,25 @@ def check(settings: Settings, streams: Sequence[str] | None = None) -> tuple[Out
     """Certify every landed range that no certificate covers; one outcome per stream that had any.
 
     A failing increment is held with its reason and record ids, and doesn't stop what comes after:
-    `detail["held"]` names its certificates. A stream that can't be read doesn't stop the others; its
-    error is raised when they are done.
+    `detail["held"]` names its certificates. A stream that can't be read doesn't stop the others: its
+    outcome has no rows and an `error` in `detail`.
     """
     contracts = load_contracts(settings.schemas)
     unknown = sorted(set(streams or ()) - set(contracts))
     if unknown:
         raise ContractError(f"no contract for {', '.join(unknown)}; known are {', '.join(contracts)}")
     done: list[Outcome] = []
-    problems: list[DataCentreError] = []
     with opened(settings.control_url) as control:
         for key in streams or contracts:
             try:
                 done += _check_stream(settings, control, contracts[key])
             except DataCentreError as problem:
-                problems.append(problem)
-    if problems:
-        raise problems[0]
+                done.append(_unread(key, problem))
     return tuple(done)
+
+
+def _unread(key: str, problem: DataCentreError) -> Outcome:
+    return Outcome("check", key, "", 0, 0, 0, 0.0, {"certificates": [], "held": [], "error": str(problem)})
 
 
 def _check_stream(settings: Settings, control: sa.Engine, contract: Contract) -> list[Outcome]:

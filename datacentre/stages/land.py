@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 
 from connectors.sink.sink import Progress, Sink
 from datacentre.contracts import load_contracts
+from datacentre.control.store import opened
 from datacentre.settings import Settings
-from datacentre.stages.outcome import Outcome
+from datacentre.stages.outcome import Outcome, store
 
 
 def land(
@@ -27,7 +28,7 @@ def land(
     progress = sink.run(until_caught_up=True, stopping=lambda: False, told=told)
     after = sink.positions()
     seconds = time.monotonic() - started
-    return tuple(
+    outcomes = tuple(
         Outcome(
             stage="land",
             stream=key,
@@ -43,3 +44,8 @@ def land(
         )
         for key in chosen
     )
+    with opened(settings.control_url) as control:
+        for outcome in outcomes:
+            if outcome.rows_in:
+                store(control, outcome)
+    return outcomes

@@ -72,9 +72,7 @@ def _stream_reports(
         limit = positions.get(p, 0) if scope == "landed" else topic.end_offsets.get(p, 0)
         within = {r: _below(held[r].get(p, _EMPTY), limit) for r in rows}
         sent = _below(in_topic.get(p, _EMPTY), limit)
-        reports.append(
-            compare(contract.key, p, sent, within, topic.first_offsets.get(p, 0), positions.get(p, 0))
-        )
+        reports.append(compare(contract.key, p, sent, within, topic.first_offsets.get(p, 0), positions.get(p, 0)))
     return reports
 
 
@@ -97,12 +95,8 @@ def compare(
         _named("in the topic, not yet landed", missing[missing >= position]),
         _named("in the lake, not in the topic", np.setdiff1d(kept[kept >= first_offset], topic)),
         _named("both landed and quarantined", np.intersect1d(distinct["landed"], distinct["quarantine"])),
-        _named(
-            "landed with an identity, not in vault", np.setdiff1d(distinct["identified"], distinct["vault"])
-        ),
-        _named(
-            "in vault, not landed with an identity", np.setdiff1d(distinct["vault"], distinct["identified"])
-        ),
+        _named("landed with an identity, not in vault", np.setdiff1d(distinct["identified"], distinct["vault"])),
+        _named("in vault, not landed with an identity", np.setdiff1d(distinct["vault"], distinct["identified"])),
     ]
     return PartitionReport(
         stream=stream,

@@ -47,9 +47,7 @@ IDENTIFYING = re.compile(
 OPEN_TEXT = {"title", "target_unit"}
 # A class, or an escaped sign, optional or counted: means the same in RE2, Python and ECMAScript.
 PORTABLE = re.compile(r"\^((\[[A-Za-z0-9 ._-]+\]|\\[+.])(\?|\{[0-9]+(,[0-9]+)?\})?)+\$")
-CLOCK = re.compile(
-    r"\b(now|today|current_\w+|random|get_current\w+|transaction_timestamp|uuid)\b", re.IGNORECASE
-)
+CLOCK = re.compile(r"\b(now|today|current_\w+|random|get_current\w+|transaction_timestamp|uuid)\b", re.IGNORECASE)
 
 
 loaded = functools.cache(load_contract)
@@ -94,9 +92,7 @@ def test_bookkeeping_stands_first(contract: Contract) -> None:
 
 
 def test_names_are_unique(contract: Contract) -> None:
-    columns = [f.name for f in contract.open_fields] + [
-        str(f.pseudonym_column) for f in contract.pseudonymised
-    ]
+    columns = [f.name for f in contract.open_fields] + [str(f.pseudonym_column) for f in contract.pseudonymised]
     rules = [rule.name for rule in contract.record_rules]
     assert len(columns) == len(set(columns))
     assert len(rules) == len(set(rules))
@@ -205,9 +201,7 @@ def test_authorities_are_streams_or_systems(contract: Contract) -> None:
     streams = {file.stem for file in FILES}
     for field in contract.fields:
         authority = field.authoritative_source
-        assert authority is None or authority in streams or re.fullmatch(r"[a-z]+/[a-z-]+", authority), (
-            field.name
-        )
+        assert authority is None or authority in streams or re.fullmatch(r"[a-z]+/[a-z-]+", authority), field.name
 
 
 def _is_free_text(field: Field) -> bool:

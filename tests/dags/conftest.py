@@ -20,9 +20,9 @@ def airflow_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return from_environment({"DATACENTRE_HOME": str(home), "DATACENTRE_AIRFLOW_PORT": str(port)})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def airflow_variables(airflow_settings: Settings) -> Iterator[dict[str, str]]:
-    """The environment of this run's Airflow, also set in this process."""
+    """The environment of this run's Airflow, also set in this process while a module of these tests runs."""
     variables = environment(airflow_settings)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():

@@ -1,7 +1,6 @@
 """A real survey file through the whole program: what `query` prints equals what the file says."""
 
 import csv
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from datacentre.settings import Settings
+from tests.conftest import command_environment
 
 pytestmark = pytest.mark.broker
 SURVEYS = {2013: "Q7O_WHOLE", 2016: "Q7ALL", 2017: "Q7ALL"}
@@ -21,13 +21,8 @@ QUERY = """
 
 
 def datacentre(centre: Settings, *arguments: str) -> str:
-    environment = {
-        **os.environ,
-        "DATACENTRE_HOME": str(centre.home),
-        "DATACENTRE_KAFKA_PORT": str(centre.kafka_port),
-    }
     command = [sys.executable, "-m", "datacentre.cli", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, env=command_environment(centre), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
@@ -48,9 +43,7 @@ def test_the_mean_rating_by_year_is_the_file_s(centre: Settings, shared_data: Pa
     datacentre(centre, "verify", "dot__exit_survey")
     datacentre(centre, "check")
     datacentre(centre, "build")
-    printed = {
-        int(r["year"]): r for r in csv.DictReader(datacentre(centre, "query", "--csv", QUERY).splitlines())
-    }
+    printed = {int(r["year"]): r for r in csv.DictReader(datacentre(centre, "query", "--csv", QUERY).splitlines())}
 
     assert sorted(printed) == sorted(SURVEYS)
     for year, column in SURVEYS.items():

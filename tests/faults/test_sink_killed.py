@@ -1,6 +1,5 @@
 """SIGKILL at random moments while records stream: nothing lost, nothing twice."""
 
-import os
 import random
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from datacentre.contracts import Contract
 from datacentre.settings import Settings
 from datacentre.stages.verify import verify
 from lake.positions import landed_positions
+from tests.conftest import command_environment
 
 pytestmark = pytest.mark.broker
 RECORDS = 200_000
@@ -27,9 +27,7 @@ KILLS = 10
 
 def start_sink(centre: Settings, *arguments: str) -> subprocess.Popen[bytes]:
     environment = {
-        **os.environ,
-        "DATACENTRE_HOME": str(centre.home),
-        "DATACENTRE_KAFKA_PORT": str(centre.kafka_port),
+        **command_environment(centre),
         "DATACENTRE_FLUSH_ROWS": "2000",
         "DATACENTRE_FLUSH_SECONDS": "0.2",
         "DATACENTRE_SINK_INSTANCE": "sink-under-fire",
@@ -56,9 +54,7 @@ def test_ten_kills_lose_and_repeat_nothing(centre: Settings, contracts: dict[str
             datetime.now(UTC),
             DefectShares.spread(0.02, duplicate=0.01),
         )
-        sent.append(
-            simulate(records, LibrdkafkaProducer(centre.bootstrap_servers), 8_000, lambda count: None)
-        )
+        sent.append(simulate(records, LibrdkafkaProducer(centre.bootstrap_servers), 8_000, lambda count: None))
 
     streaming = threading.Thread(target=stream)
     streaming.start()

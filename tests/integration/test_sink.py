@@ -86,9 +86,7 @@ def test_two_sinks_with_the_same_settings_do_no_harm(centre: Settings, contract:
     assert [r.differences for r in verify(centre, [STREAM])] == [(), ()]
 
 
-def test_a_recreated_topic_fails_closed(
-    centre: Settings, contract: Contract, contracts: dict[str, Contract]
-) -> None:
+def test_a_recreated_topic_fails_closed(centre: Settings, contract: Contract, contracts: dict[str, Contract]) -> None:
     produce(centre, (vote(contract, n) for n in range(100)))
     land(centre, contract)
     fresh_topics(centre.bootstrap_servers, contracts)

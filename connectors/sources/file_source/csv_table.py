@@ -63,9 +63,7 @@ class CsvTable:
     def _reader(self) -> Iterator[Any]:
         with self._open() as stream:
             try:
-                yield csv.reader(
-                    stream, delimiter=self._form.delimiter, quotechar=self._form.quote, strict=True
-                )
+                yield csv.reader(stream, delimiter=self._form.delimiter, quotechar=self._form.quote, strict=True)
             except UnicodeError as problem:
                 raise ContractError(f"{self.file}: is not in {self._form.encoding}: {problem}") from None
 

@@ -49,9 +49,7 @@ class RowPlan:
         return found
 
 
-def _record(
-    event: EventPlan, cells: Sequence[Cell], read: dict[int, Any], dropped: list[RowRejected]
-) -> Record:
+def _record(event: EventPlan, cells: Sequence[Cell], read: dict[int, Any], dropped: list[RowRejected]) -> Record:
     """`read` holds what earlier events of the row have read, by the plan's slot."""
     record = dict(event.constants)
     for slot, plan in event.fields:

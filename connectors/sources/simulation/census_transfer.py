@@ -30,9 +30,7 @@ _STANDARD_DAYS = 20.0
 class CensusTransfers:
     """Opens transfers, mostly towards populous dzongkhags; a registered one moves the people."""
 
-    def __init__(
-        self, clock: Clock, reference: Reference, population: Population, ledger: Ledger, seed: str, run: str
-    ):
+    def __init__(self, clock: Clock, reference: Reference, population: Population, ledger: Ledger, seed: str, run: str):
         self._random = Random(f"{seed}/transfer")
         self._clock, self._population, self._ledger, self._run = clock, population, ledger, run
         self._dzongkhag_of = reference.dzongkhag_of
@@ -71,9 +69,7 @@ class CensusTransfers:
         self._steps(events, common, movers, home, clock.working_second(at))
         return events
 
-    def _steps(
-        self, events: list[Event], common: Fields, movers: tuple[Person, ...], home: str, begun: int
-    ) -> None:
+    def _steps(self, events: list[Event], common: Fields, movers: tuple[Person, ...], home: str, begun: int) -> None:
         rnd, clock, ledger = self._random.random, self._clock, self._ledger
         away = self._desks.office(common["to_gewog_code"], "office", rnd())
         slowness = (self._desks.slowness[home] + self._desks.slowness[away]) / 2

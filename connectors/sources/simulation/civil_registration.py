@@ -55,9 +55,7 @@ class OfficeDesks:
 class CardApplications:
     """Opens identity card applications; finished ones go to the ledger for feedback."""
 
-    def __init__(
-        self, clock: Clock, reference: Reference, population: Population, ledger: Ledger, seed: str, run: str
-    ):
+    def __init__(self, clock: Clock, reference: Reference, population: Population, ledger: Ledger, seed: str, run: str):
         self._random = Random(f"{seed}/cid")
         self._clock, self._population, self._ledger, self._run = clock, population, ledger, run
         self._desks = OfficeDesks(reference, Random(f"{seed}/offices"))

@@ -105,9 +105,7 @@ class Defects:
         if kind == "duplicate":
             arrivals.append(Arrival(1 + int(rnd() * 120), value, kind))
         elif kind == "correction":
-            arrivals.append(
-                Arrival(600 + int(rnd() * 2 * _DAY), self._encode(self._corrected(stream, record)), kind)
-            )
+            arrivals.append(Arrival(600 + int(rnd() * 2 * _DAY), self._encode(self._corrected(stream, record)), kind))
         elif self._contracts[stream].deletes_by_key:
             arrivals.append(Arrival(4 * _DAY + int(rnd() * 6 * _DAY), None, kind))
         return arrivals

@@ -21,14 +21,11 @@ class Dispatch:
     end arrives at the end.
     """
 
-    def __init__(
-        self, contracts: Mapping[str, Contract], clock: Clock, shares: DefectShares, seed: str, run: str
-    ):
+    def __init__(self, contracts: Mapping[str, Contract], clock: Clock, shares: DefectShares, seed: str, run: str):
         self._clock = clock
         self._defects = Defects(contracts, shares, Random(f"{seed}/defects"))
         self._envelopes = {
-            key: (f"simulation/{key.partition('__')[0]}", contract.schema_tag)
-            for key, contract in contracts.items()
+            key: (f"simulation/{key.partition('__')[0]}", contract.schema_tag) for key, contract in contracts.items()
         }
         self._prefix = f"{run.lower()}-"
         self._encode = msgspec.json.Encoder().encode

@@ -31,9 +31,7 @@ _DISPLEASED = (
 class ServiceFeedback:
     """Opens feedback in waking hours; slower cases are rated lower, refused ones lower still."""
 
-    def __init__(
-        self, clock: Clock, reference: Reference, population: Population, ledger: Ledger, seed: str, run: str
-    ):
+    def __init__(self, clock: Clock, reference: Reference, population: Population, ledger: Ledger, seed: str, run: str):
         self._random = Random(f"{seed}/feedback")
         self._clock, self._population, self._ledger, self._run = clock, population, ledger, run
         self._services = reference.services

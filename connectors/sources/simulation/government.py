@@ -105,11 +105,7 @@ class _Government:
             ledger.begin_day(day)
             yield (
                 day,
-                (
-                    process.case(day)
-                    for name, process in processes.items()
-                    for _ in range(openings[name][position])
-                ),
+                (process.case(day) for name, process in processes.items() for _ in range(openings[name][position])),
             )
 
     def case_counts(self, records: float) -> dict[str, int]:

@@ -31,9 +31,7 @@ def no_show_chance(lead_days: int) -> float:
 class HospitalVisits:
     """Opens visits: some booked days ahead, some walk-ins of the day, some urgent at any hour."""
 
-    def __init__(
-        self, clock: Clock, reference: Reference, population: Population, ledger: Ledger, seed: str, run: str
-    ):
+    def __init__(self, clock: Clock, reference: Reference, population: Population, ledger: Ledger, seed: str, run: str):
         self._random = Random(f"{seed}/hospital")
         self._clock, self._population, self._ledger, self._run = clock, population, ledger, run
         clinics = {d: d.daily_capacity for d in reference.departments if d.kind != "emergency"}

@@ -71,9 +71,7 @@ def read_reference(folder: Path) -> Reference:
             for row in _rows(folder, "service", "code", "agency", "standard_working_days")
         ),
         nationality_groups=tuple(row["code"] for row in _rows(folder, "nationality_group", "code")),
-        holidays=frozenset(
-            date.fromisoformat(row["holiday_date"]) for row in _rows(folder, "holiday", "holiday_date")
-        ),
+        holidays=frozenset(date.fromisoformat(row["holiday_date"]) for row in _rows(folder, "holiday", "holiday_date")),
     )
 
 

@@ -39,9 +39,7 @@ _NATIONALITIES = {
     "oceania": (2, 1.5, 4.3, "en"),
 }
 _OTHER_NATIONALITY = (0.7, 1.0, 4.0, "en")
-_PURPOSES = weighted(
-    {"leisure": 66, "pilgrimage": 9, "business": 9, "visiting_family": 7, "conference": 5, "other": 4}
-)
+_PURPOSES = weighted({"leisure": 66, "pilgrimage": 9, "business": 9, "visiting_family": 7, "conference": 5, "other": 4})
 _CHANNELS = weighted({"airport_tablet": 40, "interviewer": 18, "qr_code": 26, "web": 10, "email": 6})
 _VARIANTS = weighted({"control": 0.55, "thank-you": 0.7, "one-minute": 0.85})
 """Wordings shown at random, in proportion to how often each is answered."""
@@ -118,9 +116,7 @@ class Departures:
             passengers -= party
         return counts
 
-    def _survey(
-        self, number: str, departed: int, counts: dict[tuple[str, str], int], answers: int
-    ) -> list[Event]:
+    def _survey(self, number: str, departed: int, counts: dict[tuple[str, str], int], answers: int) -> list[Event]:
         """At most one answer a passenger; who is asked answers with the group's readiness."""
         rnd, groups = self._random.random, self._groups
         cells = list(counts)
@@ -140,9 +136,7 @@ class Departures:
         self._answers += 1
         response, channel, variant = f"R-{self._run}-{self._answers:06d}", _CHANNELS(rnd()), _VARIANTS(rnd())
         is_away = channel in ("email", "web")
-        submitted = (
-            departed + int(DAY * (0.5 + 5 * rnd())) if is_away else departed - 1500 - int(rnd() * 5400)
-        )
+        submitted = departed + int(DAY * (0.5 + 5 * rnd())) if is_away else departed - 1500 - int(rnd() * 5400)
         languages = self._languages[group]
         fields: Fields = {
             "response_id": response,

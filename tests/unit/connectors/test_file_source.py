@@ -180,9 +180,7 @@ def test_broken_csv_rows_are_rejected_and_the_rest_goes_on(tmp_path: Path) -> No
     assert "3 values, the header has 6" in rejects(outcome)[0]["reason"]
     assert rejects(outcome)[2]["column"] == "visit_id"
     assert (outcome.rows, outcome.events) == (6, 6)
-    assert "V-4" in {record["visit_id"] for record in sent.records}, (
-        "a byte in a left-out column does no harm"
-    )
+    assert "V-4" in {record["visit_id"] for record in sent.records}, "a byte in a left-out column does no harm"
 
 
 def test_unclosed_quote_loses_no_row_silently(tmp_path: Path) -> None:
@@ -197,9 +195,7 @@ def test_unclosed_quote_loses_no_row_silently(tmp_path: Path) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(notes=st.lists(st.text(alphabet='a,"\n ', max_size=12), min_size=1, max_size=8))
-def test_line_is_where_an_editor_shows_the_row(
-    notes: list[str], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_line_is_where_an_editor_shows_the_row(notes: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("lines")
     file = write_csv(folder / "a.csv", [[f"V-{n}", "never", *ROW[2:5], note] for n, note in enumerate(notes)])
     outcome, _ = send(file, mapping_of(folder))
@@ -209,9 +205,7 @@ def test_line_is_where_an_editor_shows_the_row(
 
 
 def test_gzip_and_byte_order_mark_and_delimiter(tmp_path: Path) -> None:
-    text = MAPPING.replace(
-        "events:", 'file: {encoding: utf-8, delimiter: ";", null_values: ["", "-"]}\nevents:', 1
-    )
+    text = MAPPING.replace("events:", 'file: {encoding: utf-8, delimiter: ";", null_values: ["", "-"]}\nevents:', 1)
     content = "\ufeff" + ";".join(HEADER) + "\n" + ";".join([*ROW[:3], "-", *ROW[4:]]) + "\n"
     file = tmp_path / "a.csv.gz"
     file.write_bytes(gzip.compress(content.encode()))
@@ -347,9 +341,7 @@ def test_without_mapping_an_event_id_in_the_file_is_kept(tmp_path: Path) -> None
         ([], "no header"),
     ],
 )
-def test_without_mapping_a_header_that_does_not_fit_sends_nothing(
-    tmp_path: Path, header: list[str], told: str
-) -> None:
+def test_without_mapping_a_header_that_does_not_fit_sends_nothing(tmp_path: Path, header: list[str], told: str) -> None:
     file = write_csv(tmp_path / "a.csv", [["x"] * len(header)], header)
     sent = Sent()
     with pytest.raises(ContractError, match=told):
@@ -393,9 +385,7 @@ def test_json_lines_rows_that_are_no_records_yet_get_their_identity(tmp_path: Pa
 
 def test_column_the_file_lacks_is_told_with_the_mappings_line(tmp_path: Path) -> None:
     file = write_csv(tmp_path / "a.csv", [ROW[:4]], HEADER[:4])
-    with pytest.raises(
-        ContractError, match=r"mapping\.yaml:\d+: events\.0\.fields\.age_years: .* no column 'Age'"
-    ):
+    with pytest.raises(ContractError, match=r"mapping\.yaml:\d+: events\.0\.fields\.age_years: .* no column 'Age'"):
         send(file, mapping_of(tmp_path))
 
 

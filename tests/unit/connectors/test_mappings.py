@@ -90,9 +90,7 @@ class Sent:
         ),
     ],
 )
-def test_mistake_is_told_with_file_line_and_field(
-    tmp_path: Path, old: str, new: str, line: int, told: str
-) -> None:
+def test_mistake_is_told_with_file_line_and_field(tmp_path: Path, old: str, new: str, line: int, told: str) -> None:
     assert old in MAPPING
     file = tmp_path / "bad.yaml"
     file.write_text(MAPPING.replace(old, new), encoding="utf-8")
@@ -131,9 +129,7 @@ def plain_rows(file: Path) -> list[dict[str, str]]:
 def send(name: str, file: Path, folder: Path) -> tuple[SendOutcome, list[dict[str, Any]]]:
     mapping = read_mapping(ROOT / "schemas" / "mappings" / f"{name}.yaml", CONTRACTS)
     sent = Sent()
-    outcome = send_file(
-        CONTRACTS[mapping.stream], file, mapping, sent, folder / "rejects.jsonl", lambda rows: None
-    )
+    outcome = send_file(CONTRACTS[mapping.stream], file, mapping, sent, folder / "rejects.jsonl", lambda rows: None)
     assert outcome.unmentioned_columns == ()
     assert outcome.events == len(sent.records)
     assert len({record["event_id"] for record in sent.records}) == outcome.events
@@ -175,9 +171,7 @@ def test_real_survey(year: int, tmp_path: Path) -> None:
         int(rating) if rating in {"1", "2", "3", "4", "5"} else None for rating in rated
     )
     assert {date.fromisoformat(record["event_time"]).year for record in records} == {year}
-    assert all(
-        record["survey_weight"] == float(row["WEIGHT"]) for row, record in zip(rows, records, strict=True)
-    )
+    assert all(record["survey_weight"] == float(row["WEIGHT"]) for row, record in zip(rows, records, strict=True))
 
 
 def test_real_survey_days_are_the_weekdays_the_file_names(tmp_path: Path) -> None:
@@ -205,14 +199,10 @@ def test_real_permits(tmp_path: Path) -> None:
     codes = Counter(row["event_concept.name"] for row in rows)
     for step, code in PERMIT_STEPS.items():
         assert steps[step] == codes[code]
-    asked_to_end = sum(
-        row["event_concept.name"] == "05_EIND_010" and row["event_question"] == "True" for row in rows
-    )
+    asked_to_end = sum(row["event_concept.name"] == "05_EIND_010" and row["event_question"] == "True" for row in rows)
     assert steps["withdrawn"] == asked_to_end
     assert outcome.rows == len(rows)
-    assert (outcome.rejected, outcome.skipped) == (0, len(rows) - len(records)), (
-        "a row tells of one step at most"
-    )
+    assert (outcome.rejected, outcome.skipped) == (0, len(rows) - len(records)), "a row tells of one step at most"
     assert {r["application_id"] for r in records} <= {f"BPIC15-{row['case_concept.name']}" for row in rows}
 
 

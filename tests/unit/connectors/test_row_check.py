@@ -137,9 +137,7 @@ def test_all_broken_rules_are_named(splitter: Splitter, visit: Contract) -> None
         (b'{"schema":"dot__departures@1.0.0"}', ["record.unknown_contract"]),
     ],
 )
-def test_a_message_that_is_no_record_is_quarantined(
-    splitter: Splitter, value: bytes, rules: list[str]
-) -> None:
+def test_a_message_that_is_no_record_is_quarantined(splitter: Splitter, value: bytes, rules: list[str]) -> None:
     assert broken(splitter, value) == rules
 
 
@@ -164,9 +162,7 @@ def test_a_message_that_is_no_record_is_quarantined(
         ({"cid": ...}, "identity_present"),
     ],
 )
-def test_a_broken_field_names_its_rule(
-    splitter: Splitter, visit: Contract, changed: dict[str, Any], rule: str
-) -> None:
+def test_a_broken_field_names_its_rule(splitter: Splitter, visit: Contract, changed: dict[str, Any], rule: str) -> None:
     assert broken(splitter, record(visit, **changed)) == [rule]
 
 

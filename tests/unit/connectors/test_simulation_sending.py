@@ -10,9 +10,7 @@ from connectors.sources.simulation import OutgoingRecord, simulate
 from datacentre.errors import SourceUnavailable
 
 RECORDS = [
-    OutgoingRecord(
-        "dot__departures" if n % 3 else "dot__exit_survey", b"%d" % n, b"{}", "late" if n % 5 == 0 else None
-    )
+    OutgoingRecord("dot__departures" if n % 3 else "dot__exit_survey", b"%d" % n, b"{}", "late" if n % 5 == 0 else None)
     for n in range(2_500)
 ]
 

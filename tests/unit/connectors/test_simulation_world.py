@@ -45,9 +45,7 @@ def cases(values: list[dict[str, Any]], key: str) -> list[list[dict[str, Any]]]:
 
 
 def test_moved_citizens_visit_the_hospital_after_their_transfer_is_registered(streams: Values) -> None:
-    registered = {
-        v["applicant_cid"]: local(v) for v in streams["dcrc__census_transfer"] if v["step"] == "registered"
-    }
+    registered = {v["applicant_cid"]: local(v) for v in streams["dcrc__census_transfer"] if v["step"] == "registered"}
     visits = [v for v in streams["jdwnrh__hospital_visit"] if v.get("cid") in registered]
     assert sum(local(v) > registered[v["cid"]] for v in visits) > 20
 
@@ -75,9 +73,7 @@ def test_a_transfer_crosses_a_dzongkhag_border(streams: Values) -> None:
 
 
 def test_feedback_on_an_application_comes_after_its_end_and_names_its_service(streams: Values) -> None:
-    last = {
-        case[0]["application_id"]: case[-1] for case in cases(streams["dcrc__cid_issuance"], "application_id")
-    }
+    last = {case[0]["application_id"]: case[-1] for case in cases(streams["dcrc__cid_issuance"], "application_id")}
     linked = [v for v in streams["rcsc__service_feedback"] if v.get("application_id") in last]
     assert len(linked) > 100
     for value in linked:
@@ -89,9 +85,7 @@ def test_feedback_on_an_application_comes_after_its_end_and_names_its_service(st
 
 
 def test_slow_cases_are_rated_lower(streams: Values) -> None:
-    ended = {
-        case[0]["application_id"]: case for case in cases(streams["dcrc__cid_issuance"], "application_id")
-    }
+    ended = {case[0]["application_id"]: case for case in cases(streams["dcrc__cid_issuance"], "application_id")}
     rated: dict[bool, list[int]] = {True: [], False: []}
     for value in streams["rcsc__service_feedback"]:
         case = ended.get(value.get("application_id"))

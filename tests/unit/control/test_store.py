@@ -1,14 +1,12 @@
-"""Outcomes, commits and the ways in which a store can't be opened."""
+"""Outcomes, and the ways in which a store can't be opened."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from datacentre.control import commits, outcomes
-from datacentre.control.commits import Commit
+from datacentre.control import outcomes
 from datacentre.control.outcomes import StageOutcome
-from datacentre.control.ranges import OffsetRange
 from datacentre.control.store import opened
 from datacentre.errors import ContractError, SourceUnavailable
 
@@ -28,17 +26,6 @@ def test_outcomes_come_back_newest_first_with_their_instants(tmp_path: Path) -> 
         assert (newest.stream, oldest.stream) == ("dot__exit_survey", "dot__departures")
         assert oldest.started_at == NOON and oldest.started_at.utcoffset() == timedelta(0)
         assert outcomes.recent(control, stream="dot__departures") == (oldest,)
-
-
-def test_a_commit_is_remembered_once_and_found_by_offset(tmp_path: Path) -> None:
-    commit = Commit("dot__departures", "landed", 3, OffsetRange(1, 10, 20), "h" * 64, NOON)
-    with opened(f"sqlite:///{tmp_path / 'c.sqlite'}") as control:
-        assert commits.last_version(control, "dot__departures", "landed") == -1
-        assert commits.remember(control, [commit]) == 1
-        assert commits.remember(control, [commit]) == 0
-        assert commits.commit_of(control, "dot__departures", "landed", 1, 19) == commit
-        assert commits.commit_of(control, "dot__departures", "landed", 1, 20) is None
-        assert commits.last_version(control, "dot__departures", "landed") == 3
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "mysql://x/y", "no url", "sqlite:///:memory:"])

@@ -69,9 +69,7 @@ BAD_FIELDS = {
 
 
 @pytest.mark.parametrize(("name", "old", "new", "message"), BAD_FIELDS.values(), ids=BAD_FIELDS)
-def test_a_bad_field_is_named_with_its_place(
-    schemas: Path, name: str, old: str, new: str, message: str
-) -> None:
+def test_a_bad_field_is_named_with_its_place(schemas: Path, name: str, old: str, new: str, message: str) -> None:
     text = changed(name, old, new)
     file = write(schemas, text)
     with pytest.raises(ContractError) as caught:

@@ -1,0 +1,89 @@
+"""What goes wrong ends in one line and an exit code, without a traceback."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from datacentre.settings import REPOSITORY
+
+NO_BROKER = "127.0.0.1:9"  # the discard port: nothing answers there
+
+
+def run(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    settings = {"DATACENTRE_HOME": str(tmp_path / "home"), "KAFKA_BOOTSTRAP_SERVERS": NO_BROKER}
+    return subprocess.run(
+        [sys.executable, "-m", "datacentre.cli", *arguments],
+        env={**os.environ, **settings, **environment},
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stdout
+    return lines[0]
+
+
+@pytest.mark.parametrize("command", [["sink", "--until-caught-up"], ["verify"], ["simulate"], ["up", "kafka"]])
+def test_a_missing_broker_is_one_line(tmp_path: Path, command: list[str]) -> None:
+    done = run(tmp_path, *command)
+    assert done.returncode == 3
+    assert NO_BROKER in one_line(done)
+    assert not list((tmp_path / "home").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATACENTRE_FLUSH_ROWS", "many"),
+        ("DATACENTRE_FLUSH_SECONDS", "-1"),
+        ("DATACENTRE_KAFKA_PORT", "0"),
+        ("DATACENTRE_CONTROL_URL", "nonsense"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, name: str, value: str) -> None:
+    done = run(tmp_path, "check", **{name: value})
+    assert done.returncode == 2
+    assert name in one_line(done)
+
+
+def test_a_broken_contract_stops_with_file_line_and_field(tmp_path: Path) -> None:
+    schemas = tmp_path / "schemas"
+    shutil.copytree(REPOSITORY / "schemas", schemas)
+    file = schemas / "contracts" / "dot__departures.yaml"
+    lines = file.read_text().splitlines()
+    at = next(n for n, line in enumerate(lines) if line.strip() == "- name: passengers")
+    lines[at + 1] = lines[at + 1].replace("integer", "whole")
+    file.write_text("\n".join(lines))
+    done = run(tmp_path, "check", DATACENTRE_SCHEMAS=str(schemas))
+    assert done.returncode == 2
+    assert f"dot__departures.yaml:{at + 2}:" in one_line(done)
+    assert "passengers" in one_line(done)
+
+
+def test_an_unknown_stream_names_the_known_ones(tmp_path: Path) -> None:
+    done = run(tmp_path, "send", "dot__arrivals", "file.csv")
+    assert done.returncode == 2
+    assert "dot__departures" in one_line(done)
+
+
+def test_querying_before_a_build_says_what_to_do(tmp_path: Path) -> None:
+    done = run(tmp_path, "query", "select 1")
+    assert done.returncode == 5
+    assert "datacentre build" in one_line(done)
+
+
+def test_status_works_in_an_empty_home(tmp_path: Path) -> None:
+    done = run(tmp_path, "status", "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["services"] == {"kafka": False, "sink": False, "airflow": False}
+    assert len(answer["streams"]) == 8
