@@ -1,25 +1,23 @@
-"""`send`, `simulate`, `sink`, `verify`: records into the topics and the lake."""
+"""`send`, `simulate`, `sink`, `verify`: records into the topics and the lake.
+
+Imports stand inside the commands: together they take seconds, and each command needs a few.
+"""
 
 import signal
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from connectors.sink.sink import Sink
-from connectors.sources.file_source import read_mapping, send_file
-from connectors.sources.producer import KafkaPythonProducer, LibrdkafkaProducer
-from connectors.sources.simulation.defects import DefectShares
-from connectors.sources.simulation.government import generate
-from connectors.sources.simulation.pacing import simulate as send_all
-from connectors.topics import create_topics
 from datacentre.cli.console import err, one_line_errors, out, print_json, print_table, progress_bar
-from datacentre.contracts import Contract, load_contracts
 from datacentre.errors import CheckFailed, ContractError
 from datacentre.settings import from_environment
-from datacentre.stages.verify import PartitionReport
-from datacentre.stages.verify import verify as verify_streams
+
+if TYPE_CHECKING:
+    from datacentre.contracts import Contract
+    from datacentre.stages.verify import PartitionReport
 
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
 Streams = Annotated[list[str] | None, typer.Argument(help="stream keys; all when none is named")]
@@ -36,6 +34,11 @@ def send(
     json: Json = False,
 ) -> None:
     """Send an agency's file to its stream; sending it again makes no duplicates downstream."""
+    from connectors.sources.file_source import read_mapping, send_file
+    from connectors.sources.producer import KafkaPythonProducer
+    from connectors.topics import create_topics
+    from datacentre.contracts import load_contracts
+
     settings = from_environment()
     contracts = load_contracts(settings.schemas)
     contract = chosen_contract(contracts, stream)
@@ -64,6 +67,12 @@ def simulate(
     json: Json = False,
 ) -> None:
     """Send the records of a simulated government, in which the same people appear in all streams."""
+    from connectors.sources.producer import LibrdkafkaProducer
+    from connectors.sources.simulation import DefectShares, generate
+    from connectors.sources.simulation import simulate as send_all
+    from connectors.topics import create_topics
+    from datacentre.contracts import load_contracts
+
     settings = from_environment()
     contracts = load_contracts(settings.schemas)
     create_topics(settings.bootstrap_servers, contracts.values())
@@ -92,6 +101,9 @@ def sink(
     json: Json = False,
 ) -> None:
     """Land records in the lake, exactly once."""
+    from connectors.sink.sink import Sink
+    from datacentre.contracts import load_contracts
+
     settings = from_environment()
     contracts = load_contracts(settings.schemas)
     chosen = {k: chosen_contract(contracts, k) for k in streams} if streams else contracts
@@ -111,6 +123,8 @@ def sink(
 @one_line_errors
 def verify(streams: Streams = None, json: Json = False) -> None:
     """Reconcile topics and lake offset by offset; exit code 5 on any difference."""
+    from datacentre.stages.verify import verify as verify_streams
+
     settings = from_environment()
     with progress_bar("reading topics", None) as bar:
         reports = verify_streams(settings, streams or None, told=bar.by)
@@ -126,7 +140,7 @@ def verify(streams: Streams = None, json: Json = False) -> None:
         raise CheckFailed(f"{len(wrong)} of {len(reports)} partitions do not reconcile")
 
 
-def print_reports(reports: tuple[PartitionReport, ...]) -> None:
+def print_reports(reports: "tuple[PartitionReport, ...]") -> None:
     """One row per stream, partitions added up."""
     counts = ("topic", "landed", "quarantined", "identified", "vault")
     rows = []
@@ -147,7 +161,7 @@ def print_reports(reports: tuple[PartitionReport, ...]) -> None:
     print_table("Reconciliation, in distinct offsets", columns, rows)
 
 
-def chosen_contract(contracts: dict[str, Contract], key: str) -> Contract:
+def chosen_contract(contracts: "Mapping[str, Contract]", key: str) -> "Contract":
     if key not in contracts:
         raise ContractError(f"no contract {key!r}; there are {', '.join(contracts)}")
     return contracts[key]

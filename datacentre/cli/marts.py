@@ -1,19 +1,18 @@
-"""`check`, `build`, `query`."""
+"""`check`, `build`, `query`; imports stand inside, they take longer than a query."""
 
 import csv
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import duckdb
 import typer
 
 from datacentre.cli.console import one_line_errors, out, print_json, print_table
 from datacentre.errors import CheckFailed, ContractError
 from datacentre.settings import from_environment
-from datacentre.stages.build import build as build_marts
-from datacentre.stages.outcome import Outcome
-from lake.marts import published
+
+if TYPE_CHECKING:
+    from datacentre.stages.outcome import Outcome
 
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
 _SHOWN_ROWS = 1000
@@ -40,6 +39,8 @@ def check(
 @one_line_errors
 def build(json: Json = False) -> None:
     """Build the marts from what is certified, and publish them."""
+    from datacentre.stages.build import build as build_marts
+
     print_outcomes("Built with dbt", [build_marts(from_environment())], json)
 
 
@@ -50,6 +51,10 @@ def query(
     as_csv: Annotated[bool, typer.Option("--csv", help="comma-separated values")] = False,
 ) -> None:
     """Ask the published marts, read-only."""
+    import duckdb
+
+    from lake.marts import published
+
     with duckdb.connect(str(published(from_environment().marts)), read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
         try:
@@ -68,7 +73,7 @@ def query(
             out.print(f"{len(rows):,} rows, the first {_SHOWN_ROWS:,} shown; --csv gives all")
 
 
-def print_outcomes(title: str, outcomes: Sequence[Outcome], as_json: bool) -> None:
+def print_outcomes(title: str, outcomes: "Sequence[Outcome]", as_json: bool) -> None:
     if as_json:
         print_json(list(outcomes))
         return

@@ -1,13 +1,15 @@
 """`quarantine list`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from datacentre.cli.console import one_line_errors, out, print_json, print_table
-from datacentre.contracts import load_contracts
+from datacentre.cli.ingest import chosen_contract
 from datacentre.settings import from_environment
-from lake.quarantine import RejectedRecord, count_by_rule, rejected_records
+
+if TYPE_CHECKING:
+    from lake.quarantine import RejectedRecord
 
 app = typer.Typer(help="Records that broke a rule: kept whole, with their offset and every rule they broke.")
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
@@ -27,9 +29,12 @@ def list_(
     json: Json = False,
 ) -> None:
     """Count open records by stream and rule, and show the newest."""
+    from datacentre.contracts import load_contracts
+    from lake.quarantine import count_by_rule, rejected_records
+
     settings = from_environment()
     contracts = load_contracts(settings.schemas)
-    chosen = [contracts[stream]] if stream in contracts else list(contracts.values())
+    chosen = [chosen_contract(contracts, stream)] if stream else list(contracts.values())
     counts = [(c.key, r, n) for c in chosen for r, n in count_by_rule(settings.lake, c) if rule in (None, r)]
     records = [r for c in chosen for r in rejected_records(settings.lake, c, rule, limit)][:limit]
     if json:
@@ -45,7 +50,7 @@ def list_(
         _print(record)
 
 
-def _print(record: RejectedRecord) -> None:
+def _print(record: "RejectedRecord") -> None:
     out.print(f"[bold]{record.stream}[/] partition {record.partition} offset {record.offset} at {record.broker_time}")
     out.print(f"  broke: {', '.join(record.broken_rules)}", markup=False)
     out.print(f"  bytes: {record.value!r}", markup=False, highlight=False)

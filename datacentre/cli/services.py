@@ -1,4 +1,4 @@
-"""`up`, `down`, `status`."""
+"""`up`, `down`, `status`; what takes long to import stands inside."""
 
 import os
 import sys
@@ -6,16 +6,10 @@ from typing import Annotated
 
 import typer
 
-from connectors.topics import create_topics, describe_topics
 from datacentre.cli.console import one_line_errors, out, print_json, print_table
-from datacentre.contracts import load_contracts
-from datacentre.control.certificates import certified_ranges, held
-from datacentre.control.store import opened
 from datacentre.errors import ContractError, SourceUnavailable
-from datacentre.services import airflow, kafka, process
+from datacentre.services import airflow, process
 from datacentre.settings import Settings, from_environment
-from lake.marts import published
-from lake.positions import landed_positions
 
 SERVICES = ("kafka", "sink", "airflow")
 Names = Annotated[list[str] | None, typer.Argument(help="kafka, sink, airflow; all when none is named")]
@@ -25,6 +19,9 @@ Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of
 @one_line_errors
 def up(names: Names = None) -> None:
     """Start services, create missing topics, wait until each answers."""
+    from connectors.topics import create_topics
+    from datacentre.contracts import load_contracts
+
     settings = from_environment()
     contracts = load_contracts(settings.schemas)
     settings.home.mkdir(parents=True, exist_ok=True)
@@ -43,6 +40,8 @@ def up(names: Names = None) -> None:
 
 def start_broker(settings: Settings) -> None:
     """The local broker, or a look at the external one."""
+    from datacentre.services import kafka
+
     if not settings.is_external_broker:
         kafka.start(settings)
     elif not kafka.answers(settings.bootstrap_servers):
@@ -58,6 +57,8 @@ def start_sink(settings: Settings) -> None:
 @one_line_errors
 def down(names: Names = None) -> None:
     """Stop what `up` has started, in reverse order."""
+    from datacentre.services import kafka
+
     settings = from_environment()
     for name in reversed(_chosen(names)):
         if name == "airflow":
@@ -74,6 +75,8 @@ def down(names: Names = None) -> None:
 @one_line_errors
 def status(json: Json = False) -> None:
     """Services, and per stream: lag, certified, held."""
+    from datacentre.services import kafka
+
     settings = from_environment()
     running = {
         "kafka": kafka.answers(settings.bootstrap_servers),
@@ -91,11 +94,19 @@ def status(json: Json = False) -> None:
 
 
 def _marts(settings: Settings) -> str:
+    from lake.marts import published
+
     pointer = settings.marts / "CURRENT"
     return published(settings.marts).name if pointer.exists() else "nothing published yet"
 
 
 def _streams(settings: Settings, is_broker_up: bool) -> list[dict[str, object]]:
+    from connectors.topics import describe_topics
+    from datacentre.contracts import load_contracts
+    from datacentre.control.certificates import certified_ranges, held
+    from datacentre.control.store import opened
+    from lake.positions import landed_positions
+
     contracts = load_contracts(settings.schemas)
     ends: dict[str, int] = {}
     if is_broker_up:
