@@ -10,8 +10,12 @@ from collections.abc import Iterable
 
 from datacentre.contracts import Contract, Field
 
-_INSTANT = r"^\d{4}-\d{2}-\d{2}[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$"
-_DATE = r"^\d{4}-\d{2}-\d{2}$"
+# RFC 3339, in years that every reader of the lake can hold: Python's dates end at 9999, zones shift them.
+_DATE = r"^[12]\d{3}-\d{2}-\d{2}$"
+_INSTANT = (
+    r"^[12]\d{3}-\d{2}-\d{2}[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?"
+    r"([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$"
+)
 _INTEGER = r"^-?\d+(\.0+)?$"
 # DuckDB's json_valid takes `{"a":1,}`; commas inside texts are blanked out before a second look.
 _TRAILING_COMMA = r"""(case when regexp_matches(_text, ',\s*[\]}]')
@@ -102,7 +106,7 @@ def _typed(field: Field) -> str:
         case "date":
             return f"case when {_is_text(field, _DATE)} then try_cast({text} as date) end"
         case "timestamp":
-            return f"case when {_is_text(field, _INSTANT)} then try_cast({text} as timestamptz) end"
+            return f"case when {_is_text(field, _INSTANT)} then try_cast(upper({text}) as timestamptz) end"
         case _:
             return _typed_array(field, raw)
 

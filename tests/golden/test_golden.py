@@ -37,8 +37,15 @@ MARTS = sorted(f.relative_to(FOLDER) for f in FOLDER.glob("*/marts/*.jsonl"))
 PERSONS = json.loads((FOLDER / "persons.json").read_text())
 KEY = PseudonymKey("golden", b"golden-test-key-of-32-bytes-long")
 # The same in every row of a story, or numbered by what else was checked before.
-LEFT_OUT = {"kafka_partition", "broker_time", "ingest_date", "schema_version", "source", "pseudonym_key_id"}
-LEFT_OUT |= {"certificate_id"}
+LEFT_OUT = {
+    "kafka_partition",
+    "broker_time",
+    "ingest_date",
+    "schema_version",
+    "source",
+    "pseudonym_key_id",
+    "certificate_id",
+}
 LAYERS = {"landed": "landed", "vault": "vault", "quarantined": "quarantine"}
 ROW_KEYS = {
     "agg_department_day": ("department_code", "visit_date"),
@@ -193,7 +200,8 @@ def _assert_same(file: Path, actual: list[Row], row_key: tuple[str, ...]) -> Non
                 expected, value = wanted[key].get(name), found[key].get(name)
                 if expected != value:
                     lines.append(f"{key}: {name} is {value!r}, expected {expected!r}")
-    assert not lines, "\n".join([str(file.relative_to(FOLDER)), *lines])
+    if lines:
+        pytest.fail("\n".join([str(file.relative_to(FOLDER)), *lines]), pytrace=False)
 
 
 def _by_key(rows: list[Row], row_key: tuple[str, ...]) -> dict[str, Row]:

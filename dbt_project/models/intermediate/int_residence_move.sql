@@ -2,12 +2,25 @@ with source as (
     select * from {{ ref('stg_dcrc__census_transfer') }}
 ),
 
+ordered as (
+    select
+        *,
+        row_number() over (
+            partition by application_id
+            order by event_date, event_time nulls last, kafka_partition, kafka_offset
+        ) as step_number
+    from source
+),
+
 registered as (
+    -- What a step leaves out is as the step before it said; arg_max passes over nulls.
     select
         application_id,
-        arg_max(to_gewog_code, row(event_date, kafka_offset)) as to_gewog_code,
+        arg_max(to_gewog_code, step_number) as to_gewog_code,
+        arg_max(person_key, step_number) as person_key,
+        arg_max(member_person_keys, step_number) as member_person_keys,
         max(event_date) filter (where step = 'registered') as moved_date
-    from source
+    from ordered
     group by application_id
     having bool_or(step = 'registered')
 ),
@@ -16,7 +29,7 @@ mover as (
     select distinct
         application_id,
         unnest({{ person_columns()['dcrc__census_transfer'] }}) as person_key
-    from source
+    from registered
 ),
 
 final as (

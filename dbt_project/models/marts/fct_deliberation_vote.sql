@@ -19,7 +19,7 @@ latest as (
     qualify
         row_number() over (
             partition by conversation_id, statement_id, participant_key
-            order by broker_time desc, kafka_offset desc
+            order by event_date desc, event_time desc nulls first, broker_time desc, kafka_offset desc
         ) = 1
 ),
 

@@ -155,6 +155,7 @@ def test_a_message_that_is_no_record_is_quarantined(splitter: Splitter, value: b
         ({"event_time": "2026-03-01T25:00:00Z"}, "event_time.type"),
         ({"event_time": "2026-03-01 10:00:00"}, "event_time.type"),
         ({"event_time": 1772337600}, "event_time.type"),
+        ({"event_time": "0000-01-01"}, "event_time.type"),
         ({"slot_date": "2026-02-30"}, "slot_date.type"),
         ({"slot_date": "2026-02-03"}, "booking_not_after_slot"),
         ({"event_time": "2026-07-01T00:00:00Z", "slot_date": "2026-08-01"}, "event_not_after_broker_time"),
@@ -166,7 +167,7 @@ def test_a_broken_field_names_its_rule(splitter: Splitter, visit: Contract, chan
     assert broken(splitter, record(visit, **changed)) == [rule]
 
 
-@pytest.mark.parametrize("changed", [{"age_years": 44.0}, {"sex": None}, {"patient_name": 'a,}"\\,]\u0f40'}])
+@pytest.mark.parametrize("changed", [{"age_years": 44.0}, {"event_time": "2026-03-01t10:00:00z"}, {"sex": None}, {"patient_name": 'a,}"\\,]\u0f40'}])
 def test_what_json_allows_is_kept(splitter: Splitter, visit: Contract, changed: dict[str, Any]) -> None:
     assert broken(splitter, record(visit, **changed)) == []
 
