@@ -167,7 +167,10 @@ def test_a_broken_field_names_its_rule(splitter: Splitter, visit: Contract, chan
     assert broken(splitter, record(visit, **changed)) == [rule]
 
 
-@pytest.mark.parametrize("changed", [{"age_years": 44.0}, {"event_time": "2026-03-01t10:00:00z"}, {"sex": None}, {"patient_name": 'a,}"\\,]\u0f40'}])
+@pytest.mark.parametrize(
+    "changed",
+    [{"age_years": 44.0}, {"event_time": "2026-03-01t10:00:00z"}, {"sex": None}, {"patient_name": 'a,}"\\,]\u0f40'}],
+)
 def test_what_json_allows_is_kept(splitter: Splitter, visit: Contract, changed: dict[str, Any]) -> None:
     assert broken(splitter, record(visit, **changed)) == []
 
