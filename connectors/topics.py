@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import BrokerResponseError, KafkaError, TopicAlreadyExistsError
 
 from datacentre import names
 from datacentre.contracts import Contract
@@ -42,6 +42,9 @@ def admin_client(bootstrap_servers: str) -> KafkaAdminClient:
 
 
 def unreachable(bootstrap_servers: str, problem: Exception) -> SourceUnavailable:
+    """What to tell the user of a client's failure: mostly that nobody answers, else the broker's own words."""
+    if isinstance(problem, BrokerResponseError):
+        return SourceUnavailable(f"the Kafka broker at {bootstrap_servers} refuses: {' '.join(str(problem).split())}")
     return SourceUnavailable(
         f"no Kafka broker answers at {bootstrap_servers} ({type(problem).__name__}). Start the local one "
         f"with: datacentre up kafka, or set KAFKA_BOOTSTRAP_SERVERS to a broker"

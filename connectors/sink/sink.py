@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from connectors.sink.batch import Batch
@@ -20,6 +20,7 @@ GROUP = "datacentre-sink"
 _POLL_SECONDS = 0.2
 _POLL_RECORDS = 20_000
 _LOOK_SECONDS = 0.5
+_STALL_SECONDS = 60.0
 _FREE_BYTES = 64 * 1024 * 1024
 
 
@@ -35,6 +36,26 @@ class Progress:
     @property
     def records(self) -> int:
         return self.landed.total() + self.quarantined.total()
+
+
+class _Watch:
+    """Looks at a number that should shrink, not too often, and notes since when it hasn't."""
+
+    def __init__(self) -> None:
+        self._looked_at = 0.0
+        self._value = -1
+        self._changed_at = time.monotonic()
+
+    def is_due(self) -> bool:
+        if time.monotonic() - self._looked_at < _LOOK_SECONDS:
+            return False
+        self._looked_at = time.monotonic()
+        return True
+
+    def stalled_seconds(self, value: int) -> float:
+        if value != self._value:
+            self._value, self._changed_at = value, time.monotonic()
+        return time.monotonic() - self._changed_at
 
 
 class Sink:
@@ -63,7 +84,9 @@ class Sink:
         """Offsets between the lake and the end offsets seen at the start."""
         landed = self.positions()
         return sum(
-            end - landed[k].get(p, 0) for k, topic in self._topics.items() for p, end in topic.end_offsets.items()
+            max(0, end - landed[k].get(p, 0))
+            for k, topic in self._topics.items()
+            for p, end in topic.end_offsets.items()
         )
 
     def run(self, until_caught_up: bool, stopping: Callable[[], bool], told: Callable[[Progress], None]) -> Progress:
@@ -82,16 +105,14 @@ class Sink:
             self._revoked,
         )
         self._consumer = consumer
-        looked_at = 0.0
+        watch = _Watch()
         try:
             while not stopping():
                 self._take(consumer)
                 if self._flush_due():
                     told(self.progress)
-                if until_caught_up and time.monotonic() - looked_at > _LOOK_SECONDS:
-                    looked_at = time.monotonic()
-                    if self._is_caught_up():
-                        break
+                if until_caught_up and watch.is_due() and self._is_caught_up(watch):
+                    break
             for key in self._writers:
                 self._flush(key)
             told(self.progress)
@@ -103,10 +124,14 @@ class Sink:
         found = consumer.poll(_POLL_SECONDS, _POLL_RECORDS)
         if self._failure is not None:
             raise self._failure
-        for (topic, partition), messages in found.items():
-            add = self._batches[topic].add
+        for at, messages in found.items():
+            expected = self._next.get(at)
+            if expected is None:  # no longer ours, or not yet placed: its next owner reads it
+                continue
+            add = self._batches[at[0]].add
             for offset, time_ms, key, value in messages:
-                add(partition, offset, time_ms, key, value)
+                if offset >= expected:
+                    add(at[1], offset, time_ms, key, value)
         for at, position in consumer.positions().items():
             start = self._next.get(at)
             if start is not None and position > start:
@@ -127,9 +152,15 @@ class Sink:
             self._next.pop((topic, partition), None)
             self._batches[topic] = self._batches[topic].without({partition})
 
-    def _rewind(self, key: str, partitions: Iterable[int]) -> None:
+    def _rewind(self, key: str, partitions: Collection[int]) -> None:
         writer, topic = self._writers[key], self._topics[key]
-        for partition, offset in writer.positions(partitions).items():
+        found = writer.positions(partitions)
+        unknown = sorted(set(partitions) - set(found) | set(partitions) - set(topic.first_offsets))
+        if unknown:
+            raise CheckFailed(
+                f"{key}: the topic has new partition(s) {unknown}; start them with: datacentre sink --start-partitions"
+            )
+        for partition, offset in found.items():
             first = topic.first_offsets[partition]
             if offset < first:
                 raise CheckFailed(
@@ -171,13 +202,14 @@ class Sink:
         self.progress.quarantined[key] += done.quarantined
         self._consumer.note({(key, p): following for p, (_, following) in batch.ranges.items()})
 
-    def _is_caught_up(self) -> bool:
-        for key, writer in self._writers.items():
-            end = self._topics[key].end_offsets
-            landed = writer.positions(end)
-            if any(landed.get(p, 0) < offset for p, offset in end.items()):
-                return False
-        return True
+    def _is_caught_up(self, watch: "_Watch") -> bool:
+        behind = self.behind()
+        if watch.stalled_seconds(behind) > _STALL_SECONDS:
+            raise SourceUnavailable(
+                f"{behind} offsets short of the end, and nothing came for {_STALL_SECONDS:.0f} s: does the broker at "
+                f"{self._settings.bootstrap_servers} still answer? What has landed is safe; start again to go on"
+            )
+        return behind == 0
 
     def _check_disk(self) -> None:
         self._settings.lake.mkdir(parents=True, exist_ok=True)

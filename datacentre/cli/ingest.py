@@ -5,6 +5,7 @@ Imports stand inside the commands: together they take seconds, and each command 
 
 import signal
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,6 +63,9 @@ def simulate(
     records: Annotated[int, typer.Option(min=1, help="about how many records, over all streams")] = 200_000,
     seed: Annotated[int, typer.Option(help="the same seed and time give the same records")] = 2026,
     defects: Annotated[float, typer.Option(min=0, max=1, help="share of records that are made invalid")] = 0.02,
+    defect: Annotated[
+        list[str] | None, typer.Option(help="share of one kind of defect, such as late=0.05; may be repeated")
+    ] = None,
     rate: Annotated[float | None, typer.Option(help="records a second; flat out when absent")] = None,
     until: Annotated[datetime | None, typer.Option(help="UTC end of the simulated time; now when absent")] = None,
     json: Json = False,
@@ -77,7 +81,8 @@ def simulate(
     contracts = load_contracts(settings.schemas)
     create_topics(settings.bootstrap_servers, contracts.values())
     end = until.replace(tzinfo=UTC) if until else datetime.now(UTC)
-    generated = generate(contracts, settings.reference, seed, records, end, DefectShares.spread(defects))
+    shares = replace(DefectShares.spread(defects), **_shares(defect or []))
+    generated = generate(contracts, settings.reference, seed, records, end, shares)
     producer = LibrdkafkaProducer(settings.bootstrap_servers)
     with progress_bar("simulating", records) as bar:
         sent = send_all(generated, producer, rate, bar.to)
@@ -86,6 +91,22 @@ def simulate(
         return
     print_table("Sent", ["stream", "records"], sorted(sent.by_stream.items()))
     print_table("Made defective on purpose", ["defect", "records"], sorted(sent.by_defect.items()))
+
+
+def _shares(written: list[str]) -> dict[str, float]:
+    from connectors.sources.simulation import DefectShares
+
+    kinds = [f.name for f in fields(DefectShares)]
+    shares = {}
+    for text in written:
+        kind, _, share = text.partition("=")
+        try:
+            shares[kind] = float(share)
+        except ValueError:
+            raise ContractError(f"--defect {text!r} must read kind=share") from None
+        if kind not in kinds:
+            raise ContractError(f"--defect {text!r}: the kinds are {', '.join(kinds)}")
+    return shares
 
 
 @one_line_errors
