@@ -6,9 +6,10 @@ from collections.abc import Iterable
 import confluent_kafka
 import pytest
 
+from connectors.sink.client import Message
 from connectors.sink.sink import Progress, Sink
 from datacentre.contracts import Contract
-from datacentre.errors import CheckFailed
+from datacentre.errors import CheckFailed, SourceUnavailable
 from datacentre.settings import Settings
 from datacentre.stages.verify import verify
 from tests.conftest import fresh_topics
@@ -102,3 +103,31 @@ def test_verify_names_what_is_not_landed_yet(centre: Settings, contract: Contrac
     (found,) = [d for r in verify(centre, [STREAM]) for d in r.differences]
     assert found.startswith("in the topic, not yet landed: 3 (")
     assert not [d for r in verify(centre, [STREAM], scope="landed") for d in r.differences]
+
+
+def test_a_full_disk_is_told_before_anything_is_written(
+    centre: Settings, contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    produce(centre, [vote(contract, 1)])
+    monkeypatch.setattr("connectors.sink.sink._FREE_BYTES", 2**60)
+    with pytest.raises(SourceUnavailable, match="MiB free on the disk"):
+        land(centre, contract)
+    assert not list(centre.lake.rglob("*.parquet"))
+
+
+def test_a_record_the_sink_is_not_placed_for_is_left_to_its_owner(centre: Settings, contract: Contract) -> None:
+    """After a revocation a client may still hand over what it had fetched."""
+    produce(centre, (vote(contract, n) for n in range(50)))
+    sink = Sink(centre, {STREAM: contract})
+    sink._next[(STREAM, 0)] = 10
+
+    class Late:
+        def poll(self, timeout_seconds: float, max_records: int) -> dict[tuple[str, int], list[Message]]:
+            return {(STREAM, p): [(o, 0, b"k", b"v") for o in (9, 10)] for p in (0, 1)}
+
+        def positions(self) -> dict[tuple[str, int], int]:
+            return {(STREAM, 0): 11, (STREAM, 1): 11}
+
+    sink._take(Late())  # type: ignore[arg-type]
+    batch = sink._batches[STREAM]
+    assert (batch.partitions, batch.offsets, batch.ranges) == ([0], [10], {0: (10, 11)})
