@@ -23,7 +23,7 @@ from datacentre.control.store import opened
 from datacentre.errors import CheckFailed
 from datacentre.services import airflow, kafka, process
 from datacentre.settings import Settings, from_environment
-from datacentre.stages.verify import PartitionReport, verify
+from datacentre.stages.verify import PartitionReport, require_agreement, verify
 from lake.marts import published
 
 _CHAIN = ("land", "check", "build")
@@ -115,7 +115,8 @@ def _show(settings: Settings, sent: Sent, reports: tuple[PartitionReport, ...], 
 
 def _judge(settings: Settings, sent: Sent, reports: tuple[PartitionReport, ...]) -> None:
     """Exit code 0 stands for: every record sent is in the lake once, all is certified, marts are built."""
-    wrong = [f"{r.stream} p{r.partition}: {d}" for r in reports for d in r.differences]
+    require_agreement(reports)
+    wrong = []
     reached = sum(r.topic for r in reports)
     if reached != sent.records:
         wrong.append(f"{sent.records} records were sent, the topics hold {reached}")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datacentre.cli.console import err, one_line_errors, out, print_json, print_table, progress_bar
-from datacentre.errors import CheckFailed, ContractError
+from datacentre.cli.console import one_line_errors, out, print_json, print_table, progress_bar
+from datacentre.errors import ContractError
 from datacentre.settings import from_environment
 
 if TYPE_CHECKING:
@@ -144,6 +144,7 @@ def sink(
 @one_line_errors
 def verify(streams: Streams = None, json: Json = False) -> None:
     """Reconcile topics and lake offset by offset; exit code 5 on any difference."""
+    from datacentre.stages.verify import require_agreement
     from datacentre.stages.verify import verify as verify_streams
 
     settings = from_environment()
@@ -153,12 +154,7 @@ def verify(streams: Streams = None, json: Json = False) -> None:
         print_json(list(reports))
     else:
         print_reports(reports)
-    wrong = [r for r in reports if r.differences]
-    if wrong:
-        for report in wrong:
-            for difference in report.differences:
-                err.print(f"{report.stream} partition {report.partition}: {difference}", highlight=False)
-        raise CheckFailed(f"{len(wrong)} of {len(reports)} partitions do not reconcile")
+    require_agreement(reports)
 
 
 def print_reports(reports: "tuple[PartitionReport, ...]") -> None:

@@ -26,6 +26,7 @@ for command in (
     marts.build,
     marts.query,
     ingest.verify,
+    marts.forget,
     demo.demo,
 ):
     app.command()(command)

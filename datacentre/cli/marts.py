@@ -1,4 +1,4 @@
-"""`check`, `build`, `query`; imports stand inside, they take longer than a query."""
+"""`check`, `build`, `query`, `forget`; imports stand inside, they take longer than a query."""
 
 import csv
 import sys
@@ -34,6 +34,14 @@ def check(
     held = [o.stream for o in outcomes if o.rows_out < o.rows_in]
     if held:
         raise CheckFailed(f"held back: {', '.join(held)}; see datacentre status and the reasons above")
+
+
+@one_line_errors
+def forget(json: Json = False) -> None:
+    """Make the vault forget the identity of records that were deleted by key."""
+    from datacentre.stages.forget import forget as forget_deleted
+
+    print_outcomes("Forgotten", forget_deleted(from_environment()), json)
 
 
 @one_line_errors

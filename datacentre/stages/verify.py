@@ -9,6 +9,7 @@ import numpy as np
 from connectors.sink.topic_offsets import read_offsets
 from connectors.topics import Topic, describe_topics
 from datacentre.contracts import Contract, load_contracts
+from datacentre.errors import CheckFailed
 from datacentre.settings import Settings
 from lake.offsets import held_offsets
 from lake.positions import landed_positions
@@ -39,7 +40,8 @@ def verify(
     scope: Scope = "topic",
     told: Callable[[int], None] = lambda records: None,
 ) -> tuple[PartitionReport, ...]:
-    """Compare topic = landed + quarantined (never both) and vault = landed rows with an identity.
+    """Compare topic = landed + quarantined (never both) and vault = landed rows with an identity, but those
+    that were deleted by key and forgotten.
 
     Scope `topic` compares all that the topic holds now; `landed` only what lies below the lake's
     positions, for a centre that goes on streaming. Offsets older than the topic's retention can't be
@@ -56,6 +58,14 @@ def verify(
     return tuple(reports)
 
 
+def require_agreement(reports: Sequence[PartitionReport]) -> None:
+    """Raises CheckFailed naming every stream, partition and difference; passes when there is none."""
+    wrong = [r for r in reports if r.differences]
+    if wrong:
+        named = "; ".join(f"{r.stream} partition {r.partition}: {', '.join(r.differences)}" for r in wrong)
+        raise CheckFailed(f"{len(wrong)} of {len(reports)} partitions do not reconcile: {named}")
+
+
 def _stream_reports(
     settings: Settings,
     contract: Contract,
@@ -64,7 +74,7 @@ def _stream_reports(
     positions: Mapping[int, int],
     scope: Scope,
 ) -> list[PartitionReport]:
-    rows = ("landed", "quarantine", "identified", "vault")
+    rows = ("landed", "quarantine", "identified", "deleted", "vault")
     held = {r: held_offsets(settings.lake, contract, r) for r in rows}
     partitions = sorted(set(in_topic) | set(positions) | {p for h in held.values() for p in h})
     reports = []
@@ -84,9 +94,14 @@ def compare(
     first_offset: int,
     position: int,
 ) -> PartitionReport:
-    """One partition's report; `held` has arrays for landed, quarantine, identified and vault."""
+    """One partition's report; `held` has arrays for landed, quarantine, identified, deleted and vault.
+
+    A row whose key was deleted later may still be in the vault, or have been forgotten.
+    """
     distinct = {r: np.unique(a) for r, a in held.items()}
     kept = np.union1d(distinct["landed"], distinct["quarantine"])
+    forgotten = np.setdiff1d(distinct["deleted"], distinct["vault"])
+    identified = np.setdiff1d(distinct["identified"], forgotten)
     expired = kept[kept < first_offset]
     differences = [_named(f"twice in {r}", _repeated(held[r])) for r in ("landed", "quarantine", "vault")]
     missing = np.setdiff1d(topic, kept)
@@ -95,8 +110,8 @@ def compare(
         _named("in the topic, not yet landed", missing[missing >= position]),
         _named("in the lake, not in the topic", np.setdiff1d(kept[kept >= first_offset], topic)),
         _named("both landed and quarantined", np.intersect1d(distinct["landed"], distinct["quarantine"])),
-        _named("landed with an identity, not in vault", np.setdiff1d(distinct["identified"], distinct["vault"])),
-        _named("in vault, not landed with an identity", np.setdiff1d(distinct["vault"], distinct["identified"])),
+        _named("landed with an identity, not in vault", np.setdiff1d(identified, distinct["vault"])),
+        _named("in vault, not landed with an identity", np.setdiff1d(distinct["vault"], identified)),
     ]
     return PartitionReport(
         stream=stream,
@@ -104,7 +119,7 @@ def compare(
         topic=len(topic),
         landed=len(distinct["landed"]),
         quarantined=len(distinct["quarantine"]),
-        identified=len(distinct["identified"]),
+        identified=len(identified),
         vault=len(distinct["vault"]),
         expired=len(expired),
         differences=tuple(d for d in differences if d),

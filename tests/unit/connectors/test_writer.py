@@ -16,6 +16,7 @@ from connectors.topics import Topic
 from datacentre.contracts import Contract
 from datacentre.errors import CheckFailed, ContractError, SourceUnavailable
 from datacentre.pseudonym import PseudonymKey
+from lake.forget import forget_deleted
 from lake.offsets import held_offsets
 from lake.positions import landed_positions
 from lake.tables import open_table, table_folder
@@ -226,6 +227,24 @@ def test_a_range_only_the_vault_has_needs_the_contract_it_was_written_under(
     same.positions([0])
     same.commit(batch(contract, 0, 0, 30))
     holds(lake, contract, 0, 30)
+
+
+def test_the_vault_forgets_a_deleted_key_while_a_sink_goes_on(lake: Path, contract: Contract) -> None:
+    writer = open_writer(lake, contract)
+    writer.commit(batch(contract, 0, 0, 20))
+    deletion = Batch()
+    deletion.advance(0, 20, 21)
+    deletion.add(0, 20, RECEIVED_MS, b"CID-1", None)
+    writer.commit(deletion)
+    writer.commit(batch(contract, 0, 21, 30))  # the same key, told again after its deletion
+    assert forget_deleted(lake, contract) == sum(1 for o in range(20) if o % 3 and o % 2)
+    assert list(held_offsets(lake, contract, "vault")[0]) == [23, 25, 29]
+    assert list(held_offsets(lake, contract, "deleted")[0]) == [o for o in range(20) if o % 3 and o % 2]
+    assert forget_deleted(lake, contract) == 0
+    writer.commit(batch(contract, 0, 30, 40))
+    assert landed_positions(lake, contract)[0] == 40
+    logs = "".join(f.read_text() for f in (lake / "vault").rglob("_delta_log/*.json"))
+    assert "CID-1" not in logs
 
 
 def test_no_identifier_reaches_a_delta_log(lake: Path, contract: Contract) -> None:
