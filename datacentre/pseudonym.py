@@ -9,6 +9,7 @@ from pathlib import Path
 from datacentre.errors import ContractError
 
 _BLOCK = 64
+_SECRET_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -24,24 +25,30 @@ class PseudonymKey:
         return bytes(b ^ 0x36 for b in block), bytes(b ^ 0x5C for b in block)
 
 
-def load_or_create(home: Path) -> PseudonymKey:
+def load_or_create(home: Path, is_in_use: bool) -> PseudonymKey:
     """The key of this home; made on first use, readable by its owner only.
 
-    Raises ContractError when the file is there and can't be read: a new key would split every person.
+    Raises ContractError when it can't be read, or is gone although the lake already holds pseudonyms
+    (`is_in_use`): a new key would split every person.
     """
     file = home / "keys" / "pseudonym.json"
     if not file.exists():
+        if is_in_use:
+            raise ContractError(f"{file}: the pseudonym key is gone, and the lake needs it; restore it from backup")
         _create(file)
     try:
         document = json.loads(file.read_text())
-        return PseudonymKey(str(document["id"]), bytes.fromhex(document["secret"]))
-    except (OSError, ValueError, KeyError) as problem:
+        key = PseudonymKey(str(document["id"]), bytes.fromhex(document["secret"]))
+    except (OSError, ValueError, KeyError, TypeError) as problem:
         raise ContractError(f"{file}: not a pseudonym key ({problem}); restore it from backup") from None
+    if len(key.secret) != _SECRET_BYTES:
+        raise ContractError(f"{file}: the secret must have {_SECRET_BYTES} bytes; restore it from backup")
+    return key
 
 
 def _create(file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    document = json.dumps({"id": f"k{secrets.token_hex(4)}", "secret": secrets.token_hex(32)})
+    document = json.dumps({"id": f"k{secrets.token_hex(4)}", "secret": secrets.token_hex(_SECRET_BYTES)})
     draft = file.with_suffix(f".{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as out:

@@ -7,14 +7,15 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 
 from datacentre import names
-from datacentre.contracts import Contract
 from lake.tables import bound_topic
 
 _WRITER = WriterProperties(compression="ZSTD")
 
 
-def append(table: DeltaTable, rows: pa.Table, ranges: Mapping[int, tuple[int, int]], contract: Contract) -> None:
+def append(table: DeltaTable, rows: pa.Table, ranges: Mapping[int, tuple[int, int]], rules_hash: str) -> None:
     """Append `rows` and record, per partition, the range `(start, next)` that they stand for.
+
+    `rules_hash` tells by which rules the rows were placed.
 
     The write goes through `table` itself, which remembers the version it has read: a writer that
     committed the same partition in between is then noticed and this commit is refused with
@@ -27,8 +28,7 @@ def append(table: DeltaTable, rows: pa.Table, ranges: Mapping[int, tuple[int, in
             for partition, (_, following) in sorted(ranges.items())
         ],
         custom_metadata={
-            "contract_hash": contract.hash,
-            "contract_version": contract.version,
+            "rules_hash": rules_hash,
             "offsets": json.dumps({str(p): list(r) for p, r in sorted(ranges.items())}),
         },
     )
@@ -36,10 +36,10 @@ def append(table: DeltaTable, rows: pa.Table, ranges: Mapping[int, tuple[int, in
 
 
 def recorded_hashes(table: DeltaTable, partition: int, start: int) -> set[str]:
-    """Contract hashes of the commits that hold offsets of `partition` at or above `start`."""
+    """Hashes of the rules behind the commits that hold offsets of `partition` at or above `start`."""
     hashes = set()
     for entry in table.history():
         offsets = json.loads(entry.get("offsets", "{}")).get(str(partition))
         if offsets and offsets[1] > start:
-            hashes.add(entry["contract_hash"])
+            hashes.add(entry["rules_hash"])
     return hashes

@@ -1,5 +1,8 @@
 """Open a stream's Delta tables, or create them from its contract."""
 
+import os
+import secrets
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,7 +11,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import table_schema
-from datacentre.errors import CheckFailed, ContractError
+from datacentre.errors import CheckFailed, ContractError, SourceUnavailable
 
 # Identifiers must never reach the log: statistics are kept for these columns only.
 _STATISTICS = "kafka_partition,kafka_offset"
@@ -32,6 +35,8 @@ def open_table(lake: Path, contract: Contract, layer: str) -> DeltaTable | None:
         table = DeltaTable(folder)
     except TableNotFoundError:
         return None
+    except (DeltaError, OSError) as problem:
+        raise SourceUnavailable(f"{folder}: can't be read: {' '.join(str(problem).split())[:200]}") from None
     if _TRANSACTION_RETENTION in table.metadata().configuration:
         raise CheckFailed(f"{folder}: {_TRANSACTION_RETENTION} is set; unset it, offsets would be forgotten")
     have, want = _columns(pa.schema(table.schema().to_arrow())), _columns(table_schema(contract, layer))
@@ -61,6 +66,24 @@ def create_table(lake: Path, contract: Contract, layer: str, topic: str) -> Delt
         if table is None:
             raise
         return table
+
+
+def has_tables(lake: Path) -> bool:
+    """Whether any stream has landed in this lake."""
+    return any((lake / "landed").glob("*/_delta_log/*.json"))
+
+
+def lake_id(lake: Path) -> str:
+    """Eight hex digits that tell this lake from others on the same broker; made on first use."""
+    file = lake / "id"
+    if not file.exists():
+        lake.mkdir(parents=True, exist_ok=True)
+        draft = file.with_name(f"id.{os.getpid()}")
+        draft.write_text(secrets.token_hex(4))
+        with suppress(FileExistsError):
+            os.link(draft, file)  # the first of two starting processes wins
+        draft.unlink()
+    return file.read_text()
 
 
 def bound_topic(table: DeltaTable) -> str:

@@ -1,6 +1,7 @@
 """The consumer seam of the sink, and kafka-python behind it."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
@@ -9,6 +10,8 @@ from kafka.structs import OffsetAndMetadata
 
 from connectors.topics import BOOTSTRAP_MS, unreachable
 from datacentre.errors import CheckFailed
+
+_POSITION_MS = 5_000
 
 Partition = tuple[str, int]
 Message = tuple[int, int, bytes | None, bytes | None]  # offset, broker time in ms, key, value
@@ -55,6 +58,10 @@ class KafkaPythonConsumer:
         self._consumer.subscribe(list(topics), listener=_Listener(on_assigned, on_revoked))
 
     def poll(self, timeout_seconds: float, max_records: int) -> Mapping[Partition, list[Message]]:
+        # kafka-python 3.0.12 forgets a join whose answer came after a poll's end, and then waits for ever.
+        coordinator = self._consumer._coordinator
+        if coordinator.rejoining:
+            coordinator.request_rejoin()
         try:
             found = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000), max_records=max_records)
         except OffsetOutOfRangeError as problem:
@@ -71,14 +78,21 @@ class KafkaPythonConsumer:
 
     def positions(self) -> Mapping[Partition, int]:
         """Next offset to be read, gaps of aborted transactions included, by assigned partition."""
-        return {(tp.topic, tp.partition): self._consumer.position(tp) for tp in self._consumer.assignment()}
+        try:
+            known = {tp: self._consumer.position(tp, timeout_ms=_POSITION_MS) for tp in self._consumer.assignment()}
+        except KafkaError as problem:
+            raise unreachable(self._bootstrap_servers, problem) from None
+        return {(tp.topic, tp.partition): offset for tp, offset in known.items() if offset is not None}
 
     def seek(self, partition: Partition, offset: int) -> None:
         self._consumer.seek(TopicPartition(*partition), offset)
 
     def note(self, positions: Mapping[Partition, int]) -> None:
         """Tell the group how far the lake is: for lag displays only, nothing reads it back."""
-        self._consumer.commit_async({TopicPartition(*p): OffsetAndMetadata(o, "", -1) for p, o in positions.items()})
+        with suppress(KafkaError):
+            self._consumer.commit_async(
+                {TopicPartition(*p): OffsetAndMetadata(o, "", -1) for p, o in positions.items()}
+            )
 
     def close(self) -> None:
         self._consumer.close(autocommit=False)

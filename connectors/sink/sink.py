@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from connectors.sink.batch import Batch
 from connectors.sink.client import Consumer, KafkaPythonConsumer, Partition
 from connectors.sink.writer import Fenced, StreamWriter
-from connectors.topics import describe_topics
+from connectors.topics import create_topics, describe_topics
 from datacentre import names
 from datacentre.contracts import Contract
-from datacentre.errors import CheckFailed, SourceUnavailable
+from datacentre.errors import CheckFailed, DataCentreError, SourceUnavailable
 from datacentre.pseudonym import load_or_create
 from datacentre.settings import Settings
+from lake.tables import has_tables, lake_id
 
 GROUP = "datacentre-sink"
 _POLL_SECONDS = 0.2
@@ -59,21 +60,35 @@ class _Watch:
 
 
 class Sink:
-    """One member of the sink's consumer group, writing some or all streams."""
+    """One member of the sink's consumer group, writing some or all streams.
+
+    A stream whose tables and topic don't fit stands in `failures` and is left out; the others go on.
+    """
 
     def __init__(self, settings: Settings, contracts: Mapping[str, Contract], start_partitions: bool = False):
-        """Raises SourceUnavailable without a broker, CheckFailed when the lake and the broker don't fit."""
+        """Raises SourceUnavailable without a broker or disk, and a stream's failure when none is left."""
         self._settings = settings
-        self._topics = describe_topics(settings.bootstrap_servers, contracts.values())
-        key = load_or_create(settings.home)
         self._check_disk()
-        self._writers = {
-            k: StreamWriter(settings.lake, c, key, self._topics[k], start_partitions=start_partitions)
-            for k, c in contracts.items()
-        }
-        self._batches = {k: Batch() for k in contracts}
+        create_topics(settings.bootstrap_servers, contracts.values())
+        self._topics = describe_topics(settings.bootstrap_servers, contracts.values())
+        key = load_or_create(settings.home, has_tables(settings.lake))
+        self._writers: dict[str, StreamWriter] = {}
+        self.failures: dict[str, DataCentreError] = {}
+        for stream, contract in contracts.items():
+            try:
+                writer = StreamWriter(
+                    settings.lake, contract, key, self._topics[stream], start_partitions=start_partitions
+                )
+                self._writers[stream] = writer
+                self._places(stream, self._topics[stream].partitions)
+            except DataCentreError as problem:
+                self._writers.pop(stream, None)
+                self.failures[stream] = problem
+        if not self._writers:
+            raise next(iter(self.failures.values()))
+        self._batches = {stream: Batch() for stream in self._writers}
         self._next: dict[Partition, int] = {}
-        self._failure: Exception | None = None
+        self._failure: DataCentreError | None = None
         self.progress = Progress()
 
     def positions(self) -> dict[str, dict[int, int]]:
@@ -84,9 +99,7 @@ class Sink:
         """Offsets between the lake and the end offsets seen at the start."""
         landed = self.positions()
         return sum(
-            max(0, end - landed[k].get(p, 0))
-            for k, topic in self._topics.items()
-            for p, end in topic.end_offsets.items()
+            max(0, end - landed[k].get(p, 0)) for k in self._writers for p, end in self._topics[k].end_offsets.items()
         )
 
     def run(self, until_caught_up: bool, stopping: Callable[[], bool], told: Callable[[Progress], None]) -> Progress:
@@ -96,10 +109,12 @@ class Sink:
         every flush.
         """
         topics = [names.topic(k) for k in self._writers]
+        lake = lake_id(self._settings.lake)
+        instance = self._settings.sink_instance
         consumer: Consumer = KafkaPythonConsumer(
             self._settings.bootstrap_servers,
-            GROUP,
-            self._settings.sink_instance,
+            f"{GROUP}-{lake}",
+            f"{instance}-{lake}" if instance else "",
             topics,
             self._assigned,
             self._revoked,
@@ -121,9 +136,11 @@ class Sink:
         return self.progress
 
     def _take(self, consumer: Consumer) -> None:
-        found = consumer.poll(_POLL_SECONDS, _POLL_RECORDS)
-        if self._failure is not None:
-            raise self._failure
+        try:
+            found = consumer.poll(_POLL_SECONDS, _POLL_RECORDS)
+        finally:
+            if self._failure is not None:  # it is why the client found a partition without a place
+                raise self._failure
         for at, messages in found.items():
             expected = self._next.get(at)
             if expected is None:  # no longer ours, or not yet placed: its next owner reads it
@@ -139,11 +156,11 @@ class Sink:
                 self._next[at] = position
 
     def _assigned(self, partitions: Iterable[Partition]) -> None:
-        """Start each partition where the lake ends. Errors are raised by the loop: the client swallows them."""
+        """Start each partition where the lake ends. The loop raises what goes wrong: here the client would."""
         try:
             for topic in {topic for topic, _ in partitions}:
                 self._rewind(topic, [p for t, p in partitions if t == topic])
-        except Exception as problem:
+        except DataCentreError as problem:
             self._failure = problem
 
     def _revoked(self, partitions: Iterable[Partition]) -> None:
@@ -153,22 +170,36 @@ class Sink:
             self._batches[topic] = self._batches[topic].without({partition})
 
     def _rewind(self, key: str, partitions: Collection[int]) -> None:
-        writer, topic = self._writers[key], self._topics[key]
-        found = writer.positions(partitions)
-        unknown = sorted(set(partitions) - set(found) | set(partitions) - set(topic.first_offsets))
+        for partition, offset in self._places(key, partitions).items():
+            self._next[(key, partition)] = offset
+            self._consumer.seek((key, partition), offset)
+
+    def _places(self, key: str, partitions: Collection[int]) -> dict[int, int]:
+        """Where to read each partition from; raises CheckFailed where the topic can't give what comes next."""
+        topic, found = self._topics[key], self._writers[key].positions(partitions)
+        unknown = sorted(set(partitions) - (set(found) & set(topic.first_offsets)))
         if unknown:
             raise CheckFailed(
                 f"{key}: the topic has new partition(s) {unknown}; start them with: datacentre sink --start-partitions"
             )
         for partition, offset in found.items():
-            first = topic.first_offsets[partition]
+            first, end = topic.first_offsets[partition], topic.end_offsets[partition]
             if offset < first:
                 raise CheckFailed(
                     f"{key}: partition {partition} offsets {offset} to {first - 1} are lost: retention removed "
                     f"them before they were landed. Nothing was read"
                 )
-            self._next[(key, partition)] = offset
-            self._consumer.seek((key, partition), offset)
+            if offset > end and offset > self._current_end(key, partition):
+                raise CheckFailed(
+                    f"{key}: the lake holds partition {partition} up to offset {offset - 1}, the topic ends at "
+                    f"{end - 1}: the broker has lost records. Nothing was read; its new ones would be skipped"
+                )
+        return found
+
+    def _current_end(self, key: str, partition: int) -> int:
+        contract = self._writers[key].contract
+        self._topics[key] = describe_topics(self._settings.bootstrap_servers, [contract])[key]
+        return self._topics[key].end_offsets[partition]
 
     def _flush_due(self) -> bool:
         due = [key for key, batch in self._batches.items() if self._is_due(batch)]
@@ -210,6 +241,11 @@ class Sink:
                 f"{self._settings.bootstrap_servers} still answer? What has landed is safe; start again to go on"
             )
         return behind == 0
+
+    def require_all_streams(self) -> None:
+        """Raise what kept streams out, all in one line; passes when none was."""
+        if self.failures:
+            raise CheckFailed("; ".join(str(problem) for problem in self.failures.values()))
 
     def _check_disk(self) -> None:
         self._settings.lake.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """Split a batch into the rows of `landed`, `vault` and `quarantine`."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,7 +32,13 @@ class Splitter:
         self._sql = compile_row_check(contract)
         self._connection = duckdb.connect(config={"threads": 1})
         self._connection.execute("set TimeZone = 'UTC'")
+        self.rules_hash = self._hash_rules()
         self._landed, self._vault = landed_schema(contract), vault_schema(contract)
+
+    def _hash_rules(self) -> str:
+        """SHA-256 over all that decides where a row goes: contract, code lists, compiled check, engine."""
+        parts = (self._contract.hash, self._sql, duckdb.__version__)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def split(self, batch: pa.Table) -> Split:
         """Decode, type and check a batch of `Batch.table`; a row's place depends on its bytes and broker time."""

@@ -4,7 +4,7 @@ The lake is the truth: `landed` stores for every partition the next offset to la
 commit as the rows. The other two tables may be ahead of it after a crash, never behind.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,12 +54,14 @@ class StreamWriter:
         """The table, created when absent; refuses one that holds another topic's offsets."""
         key = self.contract.key
         if table is None:
+            if layer != "landed" and self._landed.version() > 0:
+                raise CheckFailed(f"{key}: landed has rows, but its {layer} table is gone; restore it from backup")
             return create_table(self._lake, self.contract, layer, self._topic.identity)
         if bound_topic(table) != self._topic.identity:
             raise CheckFailed(
                 f"{key}: {layer} holds offsets of topic {bound_topic(table)}, the broker's topic is "
                 f"{self._topic.identity}: it was recreated or this is another cluster. Nothing was read. "
-                f"Point KAFKA_BOOTSTRAP_SERVERS at the right broker, or move {layer}/{key} away to start anew"
+                f"Point KAFKA_BOOTSTRAP_SERVERS at the right broker, or start anew with another DATACENTRE_HOME"
             )
         return table
 
@@ -81,7 +83,7 @@ class StreamWriter:
         """Commit the oldest offset that the broker still has as the first position of these partitions."""
         ranges = {p: (self._topic.first_offsets[p],) * 2 for p in partitions}
         try:
-            append(self._landed, self._landed_rows(), ranges, self.contract)
+            append(self._landed, self._landed_rows(), ranges, self._splitter.rules_hash)
         except CommitFailedError:  # a second sink that starts at the same time has just done it
             self._landed.update_incremental()
 
@@ -103,13 +105,13 @@ class StreamWriter:
                 start = landed[partition]
                 if following <= start:
                     continue
-                foreign = recorded_hashes(table, partition, start) - {self.contract.hash}
-                if foreign:
+                written_by = recorded_hashes(table, partition, start)
+                if written_by != {self._splitter.rules_hash}:
                     raise CheckFailed(
                         f"{self.contract.key}: {layer} already holds partition {partition} offsets {start} to "
-                        f"{following - 1}, written under contract {', '.join(sorted(h[:12] for h in foreign))}; now it "
-                        f"is {self.contract.hash[:12]}. Put that contract back, run datacentre sink "
-                        f"--until-caught-up, then change it"
+                        f"{following - 1}, placed by other rules ({_short(written_by)}) than today's "
+                        f"({_short({self._splitter.rules_hash})}). Put that contract and program version back, run "
+                        f"datacentre sink --until-caught-up, then change them"
                     )
 
     def commit(self, batch: Batch) -> Committed:
@@ -124,11 +126,12 @@ class StreamWriter:
             batch = batch.without(stale)
             if not batch.ranges:
                 raise Fenced(sorted(stale))
+        self._check_ahead({p: start for p, (start, _) in batch.ranges.items()})
         split = self._splitter.split(batch.table())
         try:
             self._append_new(self._vault, split.vault, batch.ranges)
             self._append_new(self._quarantine, split.quarantine, batch.ranges)
-            append(self._landed, split.landed, batch.ranges, self.contract)
+            append(self._landed, split.landed, batch.ranges, self._splitter.rules_hash)
         except CommitFailedError as lost:
             raise Fenced(str(lost)) from lost
         except (DeltaError, OSError) as problem:
@@ -157,5 +160,9 @@ class StreamWriter:
             table,
             rows,
             {p: (max(s, ahead.get(p, s)), n) for p, (s, n) in ranges.items() if p in touched},
-            self.contract,
+            self._splitter.rules_hash,
         )
+
+
+def _short(hashes: Collection[str]) -> str:
+    return ", ".join(sorted(h[:12] for h in hashes)) or "unknown"

@@ -1,6 +1,7 @@
 """The commit protocol, clause by clause, on real Delta tables."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -221,7 +222,7 @@ def test_a_range_only_the_vault_has_needs_the_contract_it_was_written_under(
         writer.commit(batch(contract, 0, 0, 30))
     monkeypatch.setattr(writer_module, "append", real)
     changed = replace(contract, purpose="another purpose")
-    with pytest.raises(CheckFailed, match=r"vault already holds partition 0 offsets 0 to 29.*contract"):
+    with pytest.raises(CheckFailed, match=r"vault already holds partition 0 offsets 0 to 29.*other rules"):
         open_writer(lake, changed).positions([0])
     same = open_writer(lake, contract)
     same.positions([0])
@@ -254,6 +255,13 @@ def test_no_identifier_reaches_a_delta_log(lake: Path, contract: Contract) -> No
     assert not [text for text in logs if "00000000" in text.replace("0000000000000000000", "")]
 
 
+def test_a_vault_that_is_gone_is_not_replaced(lake: Path, contract: Contract) -> None:
+    open_writer(lake, contract).commit(batch(contract, 0, 0, 30))
+    shutil.rmtree(lake / "vault")
+    with pytest.raises(CheckFailed, match="its vault table is gone"):
+        open_writer(lake, contract)
+
+
 def test_a_table_that_forgets_transactions_is_refused(lake: Path, contract: Contract) -> None:
     open_writer(lake, contract)
     table = DeltaTable(table_folder(lake, "landed", contract.key))
@@ -273,6 +281,6 @@ def test_the_conflict_is_the_one_that_deltalake_raises(lake: Path, contract: Con
     """If a new deltalake names it otherwise, races would end the sink instead of being read again."""
     first, second = open_writer(lake, contract), open_writer(lake, contract)
     rows = first._landed_rows()
-    writer_module.append(first._landed, rows, {0: (0, 5)}, contract)
+    writer_module.append(first._landed, rows, {0: (0, 5)}, "rules")
     with pytest.raises(CommitFailedError):
-        writer_module.append(second._landed, rows, {0: (0, 5)}, contract)
+        writer_module.append(second._landed, rows, {0: (0, 5)}, "rules")

@@ -56,7 +56,7 @@ def land(settings: Settings, contract: Contract) -> Land:
         if rating not in (None, 4):
             place = landed.schema.get_field_index("rating")
             landed = landed.set_column(place, "rating", pa.array([rating] * len(landed), pa.int64()))
-        append(table, landed, {partition: (start, following)}, contract)
+        append(table, landed, {partition: (start, following)}, "rules")
 
     return commit
 
