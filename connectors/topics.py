@@ -88,7 +88,7 @@ def _new_topic(name: str, contract: Contract) -> NewTopic:
 
 
 def describe_topics(bootstrap_servers: str, contracts: Iterable[Contract]) -> dict[str, Topic]:
-    """Identity and offsets of each contract's topic, by stream key; raises SourceUnavailable if one is absent."""
+    """Identity and offsets of each contract's topic, by stream key; a topic that doesn't exist is left out."""
     keys = [contract.key for contract in contracts]
     admin = admin_client(bootstrap_servers)
     try:
@@ -98,11 +98,7 @@ def describe_topics(bootstrap_servers: str, contracts: Iterable[Contract]) -> di
         raise unreachable(bootstrap_servers, problem) from None
     finally:
         admin.close()
-    absent = [k for k in keys if described.get(names.topic(k), {}).get("error_code", 1)]
-    if absent:
-        raise SourceUnavailable(
-            f"the broker at {bootstrap_servers} has no topic {', '.join(absent)}; create it with: datacentre up kafka"
-        )
+    keys = [k for k in keys if not described.get(names.topic(k), {}).get("error_code", 1)]
     parts = {k: [p["partition_index"] for p in described[names.topic(k)]["partitions"]] for k in keys}
     first, end = _offsets(bootstrap_servers, parts)
     return {

@@ -2,13 +2,13 @@
 
 One task brings all landed tables to the ends of their topics as seen when it starts, and announces the
 streams that moved, all at once, so that one round of `check` serves them. Started by `datacentre`, by hand,
-or by a sweep every five minutes; it may come twice, with nothing new it is skipped.
+or by a sweep every five minutes; it may come twice, with nothing new it announces nothing.
 """
 
 from datetime import timedelta
 
 from airflow.sdk import Asset, AssetAlias, CronTriggerTimetable, dag, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException
 
 from datacentre import names
 
@@ -30,15 +30,20 @@ def land():
         from datacentre.settings import from_environment
         from datacentre.stages.land import land
 
-        moved = [outcome for outcome in land(from_environment()) if outcome.rows_in]
-        if not moved:
-            raise AirflowSkipException("no topic has anything new")
-        for outcome in moved:
+        outcomes = land(from_environment())
+        for outcome in outcomes:
             print(outcome)
-            outlet_events[LANDED].add(Asset(names.landed_asset(outcome.stream)))
-        return {outcome.stream: outcome.interval for outcome in moved}
+            if outcome.rows_in:
+                outlet_events[LANDED].add(Asset(names.landed_asset(outcome.stream)))
+        return [f"{o.stream}: {o.detail['error']}" for o in outcomes if "error" in o.detail]
 
-    land_streams()
+    @task
+    def report(left_out):
+        """Fail the run where a stream could not be landed, after the others were announced."""
+        if left_out:
+            raise AirflowFailException("; ".join(left_out))
+
+    report(land_streams())
 
 
 land()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from datacentre.errors import ContractError
 
+_LAST_PORT = 65_534
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -63,7 +64,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings; raises ContractError for a value that can't be used."""
     env = os.environ if environment is None else environment
     home = Path(env.get("DATACENTRE_HOME", "var")).expanduser().resolve()
-    kafka_port = _positive_integer(env, "DATACENTRE_KAFKA_PORT", 19092)
+    kafka_port = _port(env, "DATACENTRE_KAFKA_PORT", 19092)
     external = env.get("KAFKA_BOOTSTRAP_SERVERS", "")
     cache = Path(env.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
     return Settings(
@@ -73,7 +74,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         bootstrap_servers=external or f"127.0.0.1:{kafka_port}",
         is_external_broker=bool(external),
         kafka_port=kafka_port,
-        airflow_port=_positive_integer(env, "DATACENTRE_AIRFLOW_PORT", 18080),
+        airflow_port=_port(env, "DATACENTRE_AIRFLOW_PORT", 18080),
         control_url=env.get("DATACENTRE_CONTROL_URL", f"sqlite:///{home / 'control.sqlite'}"),
         jar_cache=Path(env.get("DATACENTRE_JAR_CACHE", cache / "datacentre" / "jars")).expanduser(),
         flush_rows=_positive_integer(env, "DATACENTRE_FLUSH_ROWS", 50_000),
@@ -88,6 +89,14 @@ def _positive_integer(env: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdigit() or int(text) == 0:
         raise ContractError(f"{name}={text!r} must be a positive whole number")
     return int(text)
+
+
+def _port(env: Mapping[str, str], name: str, default: int) -> int:
+    """A port whose next one is a port too."""
+    port = _positive_integer(env, name, default)
+    if port > _LAST_PORT:
+        raise ContractError(f"{name}={port} must be at most {_LAST_PORT}")
+    return port
 
 
 def _positive_number(env: Mapping[str, str], name: str, default: float) -> float:

@@ -4,8 +4,10 @@ A build works in `work.duckdb`; a good one is copied to `centre-<number>.duckdb`
 swapped. Readers keep the version they opened, and a failed build leaves the last good one readable.
 """
 
+import fcntl
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -14,7 +16,7 @@ import pyarrow as pa
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import landed_schema
 from datacentre.control.certificates import CertifiedRange
-from datacentre.errors import CheckFailed
+from datacentre.errors import CheckFailed, SourceUnavailable
 from lake.snapshot import Snapshot
 
 _POINTER = "CURRENT"
@@ -34,6 +36,18 @@ def work_file(marts: Path) -> Path:
     return marts / "work.duckdb"
 
 
+@contextmanager
+def only_writer(marts: Path) -> Iterator[None]:
+    """Hold the marts for one build; raises SourceUnavailable when another one has them."""
+    marts.mkdir(parents=True, exist_ok=True)
+    with (marts / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SourceUnavailable(f"{marts}: another build is running; try again when it is done") from None
+        yield
+
+
 def prepare(
     file: Path,
     contracts: Mapping[str, Contract],
@@ -46,7 +60,6 @@ def prepare(
     Creates schema `lake` (one view per stream: its landed columns and `certificate_id`, and
     `certified_range`) and schema `reference` (one table per list).
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(str(file)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("create schema if not exists lake")

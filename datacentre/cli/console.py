@@ -15,19 +15,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from datacentre.errors import DataCentreError
+from datacentre.errors import DataCentreError, SourceUnavailable
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _PIPED_WIDTH = 200
+# Packages whose errors speak of the disk, the database or the broker, not of this program.
+_OUTSIDE = frozenset({"_duckdb", "_internal", "confluent_kafka", "deltalake", "duckdb", "kafka", "sqlalchemy"})
 
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 err = Console(stderr=True, soft_wrap=True)
 
 
 def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn a DataCentreError into one line on standard error and its exit code."""
+    """Turn a DataCentreError, or what disk, database or broker report, into one line and an exit code."""
 
     @wraps(command)
     def guarded(*arguments: P.args, **options: P.kwargs) -> R:
@@ -39,8 +41,18 @@ def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(problem.exit_code) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+        except Exception as problem:
+            if not isinstance(problem, OSError) and _package(problem) not in _OUTSIDE:
+                raise  # a mistake of ours: its traceback is what helps
+            err.print(f"[bold red]{type(problem).__name__}[/]: ", end="")
+            err.print(" ".join(str(problem).split()), markup=False, highlight=False)
+            raise typer.Exit(SourceUnavailable.exit_code) from None
 
     return guarded
+
+
+def _package(problem: Exception) -> str:
+    return type(problem).__module__.partition(".")[0]
 
 
 def print_json(value: Any) -> None:

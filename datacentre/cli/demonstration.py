@@ -1,6 +1,8 @@
 """What `demo` does: simulate, stream, orchestrate, reconcile, show; then stop all it started."""
 
 import shutil
+import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,9 +48,11 @@ _HEADS = {
 def demonstrate(records: int, seed: int) -> None:
     """Run the demo in a home of its own; raises CheckFailed when something doesn't reconcile."""
     settings = demo_settings(from_environment())
+    process.stop_all(settings.run, grace_seconds=20.0)  # what a demo that was killed has left running
     shutil.rmtree(settings.home, ignore_errors=True)
     settings.home.mkdir(parents=True)
     took: dict[str, float] = {}
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         sent = _stream(settings, records, seed, took)
         reports = _flow(settings, took)

@@ -4,24 +4,30 @@ Imports stand inside the commands: together they take seconds, and each command 
 """
 
 import signal
-from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datacentre.cli.console import one_line_errors, out, print_json, print_table, progress_bar
+from datacentre.cli.console import err, one_line_errors, out, print_json, print_table, progress_bar
 from datacentre.errors import ContractError
 from datacentre.settings import from_environment
 
 if TYPE_CHECKING:
-    from datacentre.contracts import Contract
     from datacentre.stages.verify import PartitionReport
 
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
 Streams = Annotated[list[str] | None, typer.Argument(help="stream keys; all when none is named")]
+
+
+class Scope(StrEnum):
+    """What `verify` compares."""
+
+    TOPIC = "topic"
+    LANDED = "landed"
 
 
 @one_line_errors
@@ -38,11 +44,11 @@ def send(
     from connectors.sources.file_source import read_mapping, send_file
     from connectors.sources.producer import KafkaPythonProducer
     from connectors.topics import create_topics
-    from datacentre.contracts import load_contracts
+    from datacentre.contracts import choose, load_contracts
 
     settings = from_environment()
     contracts = load_contracts(settings.schemas)
-    contract = chosen_contract(contracts, stream)
+    contract = choose(contracts, [stream])[stream]
     plan = read_mapping(_mapping_file(settings.mappings, mapping), contracts) if mapping else None
     create_topics(settings.bootstrap_servers, [contract])
     rejects = settings.home / "rejects" / f"{stream}.{file.name}.jsonl"
@@ -123,12 +129,14 @@ def sink(
 ) -> None:
     """Land records in the lake, exactly once."""
     from connectors.sink.sink import Sink
-    from datacentre.contracts import load_contracts
+    from datacentre.contracts import choose, load_contracts
 
     settings = from_environment()
     contracts = load_contracts(settings.schemas)
-    chosen = {k: chosen_contract(contracts, k) for k in streams} if streams else contracts
+    chosen = choose(contracts, streams)
     member = Sink(settings, chosen, start_partitions=start_partitions)
+    for problem in member.failures.values():
+        err.print(f"left out: {problem}", markup=False, highlight=False)
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, frame: asked.append(received))
@@ -139,17 +147,24 @@ def sink(
     else:
         rows = [[k, progress.landed[k], progress.quarantined[k]] for k in chosen]
         print_table("Written by this sink", ["stream", "landed", "quarantined"], rows)
+    member.require_all_streams()
 
 
 @one_line_errors
-def verify(streams: Streams = None, json: Json = False) -> None:
+def verify(
+    streams: Streams = None,
+    scope: Annotated[
+        Scope, typer.Option(help="topic: all that the topic holds; landed: only up to the lake's positions")
+    ] = Scope.TOPIC,
+    json: Json = False,
+) -> None:
     """Reconcile topics and lake offset by offset; exit code 5 on any difference."""
     from datacentre.stages.verify import require_agreement
     from datacentre.stages.verify import verify as verify_streams
 
     settings = from_environment()
     with progress_bar("reading topics", None) as bar:
-        reports = verify_streams(settings, streams or None, told=bar.by)
+        reports = verify_streams(settings, streams or None, scope.value, told=bar.by)
     if json:
         print_json(list(reports))
     else:
@@ -176,12 +191,6 @@ def print_reports(reports: "tuple[PartitionReport, ...]") -> None:
         "differences",
     ]
     print_table("Reconciliation, in distinct offsets", columns, rows)
-
-
-def chosen_contract(contracts: "Mapping[str, Contract]", key: str) -> "Contract":
-    if key not in contracts:
-        raise ContractError(f"no contract {key!r}; there are {', '.join(contracts)}")
-    return contracts[key]
 
 
 def _mapping_file(folder: Path, name: str) -> Path:

@@ -70,7 +70,7 @@ def query(
             answer = connection.execute(sql)
             columns, rows = [d[0] for d in answer.description or []], answer.fetchall()
         except duckdb.Error as problem:
-            raise ContractError(f"query: {problem}") from None
+            raise ContractError(f"query: {' '.join(str(problem).split())}") from None
     if json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif as_csv:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datacentre.cli.console import one_line_errors, out, print_json, print_table
-from datacentre.cli.ingest import chosen_contract
 from datacentre.settings import from_environment
 
 if TYPE_CHECKING:
@@ -25,16 +24,16 @@ def _group() -> None:
 def list_(
     stream: Annotated[str | None, typer.Argument(help="one stream key; all when absent")] = None,
     rule: Annotated[str | None, typer.Option(help="only records that broke this rule")] = None,
-    limit: Annotated[int, typer.Option(help="records shown")] = 20,
+    limit: Annotated[int, typer.Option(min=0, help="records shown")] = 20,
     json: Json = False,
 ) -> None:
     """Count open records by stream and rule, and show the newest."""
-    from datacentre.contracts import load_contracts
+    from datacentre.contracts import choose, load_contracts
     from lake.quarantine import count_by_rule, rejected_records
 
     settings = from_environment()
     contracts = load_contracts(settings.schemas)
-    chosen = [chosen_contract(contracts, stream)] if stream else list(contracts.values())
+    chosen = choose(contracts, [stream] if stream else None).values()
     counts = [(c.key, r, n) for c in chosen for r, n in count_by_rule(settings.lake, c) if rule in (None, r)]
     records = [r for c in chosen for r in rejected_records(settings.lake, c, rule, limit)][:limit]
     if json:

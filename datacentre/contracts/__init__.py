@@ -1,6 +1,6 @@
 """The contract: the single description of a stream that everything else is derived from."""
 
-from datacentre.contracts.load import load_contract, load_contracts
+from datacentre.contracts.load import choose, load_contract, load_contracts
 from datacentre.contracts.model import Contract, Field, RecordRule
 
-__all__ = ["Contract", "Field", "RecordRule", "load_contract", "load_contracts"]
+__all__ = ["Contract", "Field", "RecordRule", "choose", "load_contract", "load_contracts"]

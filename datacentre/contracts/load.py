@@ -45,6 +45,14 @@ def load_contracts(schemas: Path) -> dict[str, Contract]:
     return {contract.key: contract for contract in (load_contract(f, schemas) for f in files)}
 
 
+def choose(contracts: Mapping[str, Contract], keys: Sequence[str] | None) -> dict[str, Contract]:
+    """The contracts of these keys, of all when none is given; raises ContractError for an unknown one."""
+    unknown = sorted(set(keys or ()) - set(contracts))
+    if unknown:
+        raise ContractError(f"no contract for {', '.join(unknown)}; known are {', '.join(contracts)}")
+    return {key: contracts[key] for key in (keys or contracts)}
+
+
 def load_contract(file: Path, schemas: Path) -> Contract:
     """One contract; raises ContractError naming file, line, field and what is wrong."""
     located = read_located(file)

@@ -131,6 +131,8 @@ def _format(java: list[str], configuration: Path, settings: Settings) -> None:
     log = settings.home / "kafka" / "log"
     if (log / "meta.properties").exists():
         return
+    if any(log.glob("*-[0-9]*")):
+        raise _unavailable(f"{log} holds topics, but its meta.properties is gone; restore it, or move the folder away")
     shutil.rmtree(log, ignore_errors=True)  # left by a format that did not finish: it holds no record
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode().replace("-", "A")
     command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(configuration)]

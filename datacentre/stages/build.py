@@ -6,25 +6,27 @@ import time
 from collections.abc import Sequence
 
 from datacentre.contracts import load_contracts
-from datacentre.control.certificates import certified_ranges
+from datacentre.control.certificates import certified_by_stream
 from datacentre.control.store import opened
 from datacentre.errors import CheckFailed
 from datacentre.settings import Settings
 from datacentre.stages.outcome import Outcome, store
-from lake.marts import prepare, publish, work_file
+from lake.marts import only_writer, prepare, publish, work_file
 from lake.snapshot import snapshot
 
 
 def build(settings: Settings) -> Outcome:
     """Run dbt over the certified ranges and swap the published version.
 
-    Raises CheckFailed naming the model or test that failed; the version published before stays.
+    Raises CheckFailed naming the model or test that failed, SourceUnavailable while another build
+    runs; the version published before stays.
     """
     started = time.monotonic()
     contracts = load_contracts(settings.schemas)
-    snapshots = {key: snapshot(settings.lake, contract, "landed") for key, contract in contracts.items()}
-    with opened(settings.control_url) as control:
-        certified = {key: certified_ranges(control, key) for key in contracts}
+    with opened(settings.control_url) as control, only_writer(settings.marts):
+        # Certificates first: files that are read afterwards hold at least what they cover.
+        certified = certified_by_stream(control, contracts)
+        snapshots = {key: snapshot(settings.lake, contract, "landed") for key, contract in contracts.items()}
         prepare(work_file(settings.marts), contracts, snapshots, certified, settings.reference)
         nodes = _run_models(settings)
         version = publish(settings.marts)

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from datacentre.contracts import Contract, load_contracts
+from datacentre.contracts import Contract, choose, load_contracts
 from datacentre.control.certificates import (
     Failing,
     Judgement,
@@ -18,7 +18,7 @@ from datacentre.control.certificates import (
 )
 from datacentre.control.ranges import OffsetRange, interval
 from datacentre.control.store import opened
-from datacentre.errors import ContractError, DataCentreError
+from datacentre.errors import DataCentreError
 from datacentre.settings import Settings
 from datacentre.stages.outcome import Outcome, store
 from expectations.extra import find_extra
@@ -33,13 +33,10 @@ def check(settings: Settings, streams: Sequence[str] | None = None) -> tuple[Out
     `detail["held"]` names its certificates. A stream that can't be read doesn't stop the others: its
     outcome has no rows and an `error` in `detail`.
     """
-    contracts = load_contracts(settings.schemas)
-    unknown = sorted(set(streams or ()) - set(contracts))
-    if unknown:
-        raise ContractError(f"no contract for {', '.join(unknown)}; known are {', '.join(contracts)}")
+    contracts = choose(load_contracts(settings.schemas), streams)
     done: list[Outcome] = []
     with opened(settings.control_url) as control:
-        for key in streams or contracts:
+        for key in contracts:
             try:
                 done += _check_stream(settings, control, contracts[key])
             except DataCentreError as problem:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from connectors.sink.sink import Progress, Sink
-from datacentre.contracts import load_contracts
+from datacentre.contracts import choose, load_contracts
 from datacentre.control.store import opened
 from datacentre.settings import Settings
 from datacentre.stages.outcome import Outcome, store
@@ -17,11 +17,11 @@ def land(
 ) -> tuple[Outcome, ...]:
     """Land everything up to the end offsets seen now; one outcome per stream.
 
-    A sink that runs already shares the work: this one then waits for it. `rows_out` counts what
-    came into the lake in that time, whoever wrote it.
+    A sink that runs already shares the work: this one then waits for it, so `rows_in` counts what came
+    into the lake and `rows_out` what this one wrote. A stream that could not be landed has an `error`
+    in its outcome's `detail`.
     """
-    contracts = load_contracts(settings.schemas)
-    chosen = {k: contracts[k] for k in (streams or contracts)}
+    chosen = choose(load_contracts(settings.schemas), streams)
     started = time.monotonic()
     sink = Sink(settings, chosen)
     before = sink.positions()
@@ -42,7 +42,9 @@ def land(
             rows_quarantined=progress.quarantined[key],
             seconds=seconds,
         )
-        for key in chosen
+        for key in before
+    ) + tuple(
+        Outcome("land", key, "", 0, 0, 0, seconds, {"error": str(problem)}) for key, problem in sink.failures.items()
     )
     with opened(settings.control_url) as control:
         for outcome in outcomes:

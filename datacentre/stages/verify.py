@@ -1,18 +1,19 @@
 """Reconcile every topic-partition with the lake, as sets of distinct offsets."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from connectors.sink.topic_offsets import read_offsets
 from connectors.topics import Topic, describe_topics
-from datacentre.contracts import Contract, load_contracts
+from datacentre.contracts import Contract, choose, load_contracts
 from datacentre.errors import CheckFailed
 from datacentre.settings import Settings
 from lake.offsets import held_offsets
 from lake.positions import landed_positions
+from lake.tables import bound_topic, open_table
 
 _EMPTY = np.asarray([], dtype=np.int64)
 _SHOWN = 5
@@ -47,14 +48,18 @@ def verify(
     positions, for a centre that goes on streaming. Offsets older than the topic's retention can't be
     compared and are counted as `expired`.
     """
-    contracts = load_contracts(settings.schemas)
-    chosen = {k: contracts[k] for k in (streams or contracts)}
+    chosen = choose(load_contracts(settings.schemas), streams)
+    # Positions before the topics' ends: a sink that goes on meanwhile must not look like one that is ahead.
+    positions = {key: landed_positions(settings.lake, contract) for key, contract in chosen.items()}
     topics = describe_topics(settings.bootstrap_servers, chosen.values())
     reports: list[PartitionReport] = []
     for key, contract in chosen.items():
-        positions = landed_positions(settings.lake, contract)
-        in_topic = read_offsets(settings.bootstrap_servers, topics[key], told)
-        reports += _stream_reports(settings, contract, topics[key], in_topic, positions, scope)
+        topic = topics.get(key, Topic(key, "no topic", {}, {}))
+        in_topic = read_offsets(settings.bootstrap_servers, topic, told) if topic.partitions else {}
+        if topic.partitions:  # retention may have moved on while the topic was read
+            now = describe_topics(settings.bootstrap_servers, [contract])[key]
+            topic = replace(topic, first_offsets=now.first_offsets)
+        reports += _stream_reports(settings, contract, topic, in_topic, positions[key], scope)
     return tuple(reports)
 
 
@@ -77,12 +82,18 @@ def _stream_reports(
     rows = ("landed", "quarantine", "identified", "deleted", "vault")
     held = {r: held_offsets(settings.lake, contract, r) for r in rows}
     partitions = sorted(set(in_topic) | set(positions) | {p for h in held.values() for p in h})
+    table = open_table(settings.lake, contract, "landed")
+    foreign: tuple[str, ...] = ()
+    if table is not None and bound_topic(table) != topic.identity:
+        foreign = (f"the lake holds topic {bound_topic(table)}, the broker has {topic.identity}",)
     reports = []
     for p in partitions:
-        limit = positions.get(p, 0) if scope == "landed" else topic.end_offsets.get(p, 0)
+        position, end = positions.get(p, 0), topic.end_offsets.get(p, 0)
+        limit = position if scope == "landed" else max(position, end)
         within = {r: _below(held[r].get(p, _EMPTY), limit) for r in rows}
         sent = _below(in_topic.get(p, _EMPTY), limit)
-        reports.append(compare(contract.key, p, sent, within, topic.first_offsets.get(p, 0), positions.get(p, 0)))
+        found = compare(contract.key, p, sent, within, topic.first_offsets.get(p, 0), position)
+        reports.append(replace(found, differences=(*foreign, *found.differences)))
     return reports
 
 
