@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 import confluent_kafka
+import pyarrow as pa
 import pytest
+from kafka import KafkaAdminClient
 
 from connectors.sink.client import Message
 from connectors.sink.sink import Progress, Sink
@@ -12,6 +15,8 @@ from datacentre.contracts import Contract
 from datacentre.errors import CheckFailed, SourceUnavailable
 from datacentre.settings import Settings
 from datacentre.stages.verify import verify
+from lake.commit import append
+from lake.tables import open_table
 from tests.conftest import fresh_topics
 
 pytestmark = pytest.mark.broker
@@ -94,6 +99,40 @@ def test_a_recreated_topic_fails_closed(centre: Settings, contract: Contract, co
     produce(centre, (vote(contract, n) for n in range(50)))
     with pytest.raises(CheckFailed, match="recreated"):
         land(centre, contract)
+
+
+def test_a_stream_that_does_not_fit_leaves_the_others_alone(
+    centre: Settings, contract: Contract, contracts: dict[str, Contract]
+) -> None:
+    other = contracts["pmo__policy_action"]
+    broken = replace(contract, fields=contract.fields[:-1])
+    produce(centre, (vote(contract, n) for n in range(10)))
+    land(centre, contract)
+    sink = Sink(centre, {STREAM: broken, other.key: other})
+    sink.run(until_caught_up=True, stopping=lambda: False, told=lambda progress: None)
+    assert list(sink.failures) == [STREAM]
+    with pytest.raises(CheckFailed, match="columns differ"):
+        sink.require_all_streams()
+
+
+def test_a_lake_ahead_of_its_topic_is_told(centre: Settings, contract: Contract) -> None:
+    """The broker came back with fewer records than it had acknowledged."""
+    produce(centre, (vote(contract, n) for n in range(100)))
+    land(centre, contract)
+    table = open_table(centre.lake, contract, "landed")
+    assert table is not None
+    rows = pa.schema(table.schema().to_arrow()).empty_table()
+    append(table, rows, {0: (0, 10_000)}, "rules")
+    with pytest.raises(CheckFailed, match=r"partition 0 up to offset 9999, the topic ends at"):
+        Sink(centre, {STREAM: contract})
+
+
+def test_a_missing_topic_is_created_from_the_contract(centre: Settings, contract: Contract) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=centre.bootstrap_servers)
+    admin.delete_topics([STREAM])
+    admin.close()
+    assert land(centre, contract).records == 0
+    assert [r.differences for r in verify(centre, [STREAM])] == [(), ()]
 
 
 def test_verify_names_what_is_not_landed_yet(centre: Settings, contract: Contract) -> None:
