@@ -17,7 +17,7 @@ from connectors.sources.simulation.government import generate
 from connectors.sources.simulation.pacing import Sent
 from connectors.sources.simulation.pacing import simulate as send_all
 from connectors.topics import create_topics
-from datacentre.cli.console import out, print_table, progress_bar
+from datacentre.cli.console import err, out, print_table, progress_bar
 from datacentre.cli.ingest import print_reports
 from datacentre.contracts import load_contracts
 from datacentre.control.certificates import held
@@ -90,9 +90,9 @@ def _stream(settings: Settings, records: int, seed: int, took: dict[str, float])
 
 
 def _flow(settings: Settings, took: dict[str, float]) -> tuple[PartitionReport, ...]:
-    with _timed("wait for Airflow", took):
+    with _timed("wait for Airflow", took), err.status("Airflow starts"):
         airflow.wait_until_ready(settings)
-    with _timed("Airflow: sink, Great Expectations, dbt", took):
+    with _timed("Airflow: sink, Great Expectations, dbt", took), err.status("land, check, build"):
         run_id = airflow.trigger(settings, "land")
         airflow.wait(settings, "land", run_id)
         airflow.settle(settings, _CHAIN)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datacentre.cli.console import one_line_errors, out, print_json, print_table
+from datacentre.cli.console import err, one_line_errors, out, print_json, print_table
 from datacentre.errors import CheckFailed, ContractError
 from datacentre.settings import from_environment
 
@@ -26,7 +26,8 @@ def check(
     """Certify what has landed since the last check; exit code 5 when an increment is held."""
     from datacentre.stages.check import check as check_streams
 
-    outcomes = check_streams(from_environment(), streams or None)
+    with err.status("Great Expectations checks what has landed"):
+        outcomes = check_streams(from_environment(), streams or None)
     print_outcomes("Checked with Great Expectations", outcomes, json)
     unread = [f"{o.stream}: {o.detail['error']}" for o in outcomes if "error" in o.detail]
     if unread:
@@ -49,7 +50,9 @@ def build(json: Json = False) -> None:
     """Build the marts from what is certified, and publish them."""
     from datacentre.stages.build import build as build_marts
 
-    print_outcomes("Built with dbt", [build_marts(from_environment())], json)
+    with err.status("dbt builds the marts"):
+        outcome = build_marts(from_environment())
+    print_outcomes("Built with dbt", [outcome], json)
 
 
 @one_line_errors

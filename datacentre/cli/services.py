@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from datacentre.cli.console import one_line_errors, out, print_json, print_table
+from datacentre.cli.console import err, one_line_errors, out, print_json, print_table
 from datacentre.errors import ContractError, SourceUnavailable
 from datacentre.services import airflow, process
 from datacentre.settings import Settings, from_environment
@@ -27,14 +27,16 @@ def up(names: Names = None) -> None:
     settings.home.mkdir(parents=True, exist_ok=True)
     for name in _chosen(names):
         if name == "kafka":
-            start_broker(settings)
+            with err.status("Kafka starts; the first time its jars are fetched"):
+                start_broker(settings)
             created = create_topics(settings.bootstrap_servers, contracts.values())
             out.print(f"kafka answers at {settings.bootstrap_servers}; {len(created)} topics created")
         elif name == "sink":
             start_sink(settings)
             out.print(f"sink runs; its log is {settings.run / 'sink.log'}")
         else:
-            airflow.start(settings)
+            with err.status("Airflow starts"):
+                airflow.start(settings)
             out.print(f"airflow answers at http://127.0.0.1:{settings.airflow_port}")
 
 
