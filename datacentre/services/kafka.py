@@ -4,6 +4,7 @@ Its jars come from Maven Central by `jgo` (pure Python), its Java runtime from t
 """
 
 import base64
+import logging
 import os
 import shutil
 import socket
@@ -80,6 +81,8 @@ def _runtime(cache: Path) -> tuple[Path, str]:
         raise _unavailable(f"the package {absent.name} is not installed (extra: broker)") from None
     jars = _known_jars(cache)
     if not jars:
+        # It tells of a JDK that it would sort module jars with; the class path needs none.
+        logging.getLogger("jgo").setLevel(logging.ERROR)
         try:
             jars = [Path(jar) for jar in jgo.build(_ENDPOINT, cache_dir=cache).all_jars]
         except Exception as problem:
