@@ -11,7 +11,7 @@ from datacentre import names
 from datacentre.contracts import Contract
 from datacentre.errors import SourceUnavailable
 
-BOOTSTRAP_MS = 8_000
+BOOTSTRAP_MS = 5_000
 """How long a broker may take to answer for the first time before the user is told that none does."""
 
 _HOUR_MS = 3_600_000

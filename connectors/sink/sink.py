@@ -141,6 +141,7 @@ class Sink:
         finally:
             if self._failure is not None:  # it is why the client found a partition without a place
                 raise self._failure
+        reached = dict(consumer.positions())
         for at, messages in found.items():
             expected = self._next.get(at)
             if expected is None:  # no longer ours, or not yet placed: its next owner reads it
@@ -149,7 +150,9 @@ class Sink:
             for offset, time_ms, key, value in messages:
                 if offset >= expected:
                     add(at[1], offset, time_ms, key, value)
-        for at, position in consumer.positions().items():
+            # A record in a batch must lie in its range, also where the client can't tell its position.
+            reached[at] = max(reached.get(at, 0), messages[-1][0] + 1)
+        for at, position in reached.items():
             start = self._next.get(at)
             if start is not None and position > start:
                 self._batches[at[0]].advance(at[1], start, position)
@@ -182,6 +185,8 @@ class Sink:
             raise CheckFailed(
                 f"{key}: the topic has new partition(s) {unknown}; start them with: datacentre sink --start-partitions"
             )
+        if any(offset > topic.end_offsets[p] for p, offset in found.items()):  # the end seen at the start is old
+            topic = describe_topics(self._settings.bootstrap_servers, [self._writers[key].contract]).get(key, topic)
         for partition, offset in found.items():
             first, end = topic.first_offsets[partition], topic.end_offsets[partition]
             if offset < first:
@@ -189,17 +194,12 @@ class Sink:
                     f"{key}: partition {partition} offsets {offset} to {first - 1} are lost: retention removed "
                     f"them before they were landed. Nothing was read"
                 )
-            if offset > end and offset > self._current_end(key, partition):
+            if offset > end:
                 raise CheckFailed(
                     f"{key}: the lake holds partition {partition} up to offset {offset - 1}, the topic ends at "
                     f"{end - 1}: the broker has lost records. Nothing was read; its new ones would be skipped"
                 )
         return found
-
-    def _current_end(self, key: str, partition: int) -> int:
-        contract = self._writers[key].contract
-        self._topics[key] = describe_topics(self._settings.bootstrap_servers, [contract])[key]
-        return self._topics[key].end_offsets[partition]
 
     def _flush_due(self) -> bool:
         due = [key for key, batch in self._batches.items() if self._is_due(batch)]

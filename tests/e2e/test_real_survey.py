@@ -11,7 +11,7 @@ from datacentre.settings import Settings
 from tests.conftest import command_environment
 
 pytestmark = pytest.mark.broker
-SURVEYS = {2013: "Q7O_WHOLE", 2016: "Q7ALL", 2017: "Q7ALL"}
+SURVEYS = {2013: "Q7O_WHOLE", 2017: "Q7ALL"}
 """Year of the file, and its column with the overall rating (1 to 5; else not rated)."""
 
 QUERY = """
