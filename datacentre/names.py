@@ -1,13 +1,10 @@
 """The one place that builds names from a stream key such as `dcrc__census_transfer`."""
 
 import re
-from datetime import date
 
 from datacentre.errors import ContractError
 
 _STREAM_KEY = re.compile(r"[a-z][a-z0-9]*__[a-z][a-z0-9]*(_[a-z0-9]+)*")
-
-LAYERS = ("landed", "quarantine", "vault")
 
 
 def checked_stream_key(key: str) -> str:
@@ -49,7 +46,3 @@ def certified_asset(key: str) -> str:
 
 def marts_asset() -> str:
     return "marts://published"
-
-
-def day_folder(day: date) -> str:
-    return day.isoformat()
