@@ -27,6 +27,7 @@ class Settings:
     is_external_broker: bool
     kafka_port: int
     airflow_port: int
+    gateway_port: int
     control_url: str
     jar_cache: Path
     flush_rows: int
@@ -75,6 +76,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         is_external_broker=bool(external),
         kafka_port=kafka_port,
         airflow_port=_port(env, "DATACENTRE_AIRFLOW_PORT", 18080),
+        gateway_port=_port(env, "DATACENTRE_GATEWAY_PORT", 18090),
         control_url=env.get("DATACENTRE_CONTROL_URL", f"sqlite:///{home / 'control.sqlite'}"),
         jar_cache=Path(env.get("DATACENTRE_JAR_CACHE", cache / "datacentre" / "jars")).expanduser(),
         flush_rows=_positive_integer(env, "DATACENTRE_FLUSH_ROWS", 50_000),

@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from datacentre.cli import demo, ingest, marts, quarantine, services
+from datacentre.cli import demo, gateway, ingest, marts, quarantine, services
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,6 +22,7 @@ for command in (
     ingest.send,
     ingest.simulate,
     ingest.sink,
+    gateway.gateway,
     marts.check,
     marts.build,
     marts.query,
@@ -31,3 +32,4 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(gateway.keys, name="gateway-key")

@@ -1,0 +1,113 @@
+"""The gateway's routes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from connectors.sources.gateway.body import MEDIA_TYPES, candidates
+from connectors.sources.gateway.gateway import Gateway, Receipt
+from connectors.sources.gateway.http import Observed, json_response, key_text, problem_response, read_body
+from connectors.sources.gateway.problem import Problem
+from datacentre.contracts import Contract
+from datacentre.contracts.json_schema import json_schema
+
+_ANY_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {kind: {"schema": {}} for kind in MEDIA_TYPES}},
+    "responses": {"202": {"description": "Kafka has acknowledged the records"}},
+}
+
+
+def create_app(gateway: Gateway) -> ASGIApp:
+    """The application over a gateway; closes its checks, not its delivery, when it ends."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        gateway.close()
+
+    app = FastAPI(title="Push gateway", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
+    _add_records(app, gateway)
+    _add_catalogue(app, gateway)
+    _add_watch(app, gateway)
+    app.add_exception_handler(Problem, lambda request, problem: problem_response(_problem(problem)))
+    app.add_exception_handler(HTTPException, lambda request, problem: problem_response(_problem(problem)))
+    app.add_exception_handler(RequestValidationError, lambda request, problem: problem_response(_problem(problem)))
+    return Observed(app, gateway.metrics)
+
+
+def _add_records(app: FastAPI, gateway: Gateway) -> None:
+    limits = gateway.in_flight.limits
+
+    @app.post("/v1/streams/{stream}/records", status_code=202, openapi_extra=_ANY_BODY)
+    async def push(stream: str, request: Request, partial: bool = False) -> Response:
+        contract = _writable(gateway, request, stream)
+        with gateway.in_flight.admitted() as share:
+            body = await read_body(request, share, limits.body_bytes, limits.body_seconds)
+            receipt = await gateway.push(contract, candidates(dict(request.headers), body), share, partial)
+        return json_response(receipt, 202)
+
+    @app.delete("/v1/streams/{stream}/records/{key:path}", status_code=202)
+    async def delete(stream: str, key: str, request: Request) -> Response:
+        contract = _writable(gateway, request, stream)
+        with gateway.in_flight.admitted():
+            receipt: Receipt = await gateway.delete(contract, key)
+        return json_response(receipt, 202)
+
+
+def _add_catalogue(app: FastAPI, gateway: Gateway) -> None:
+    by_tag = {contract.schema_tag: contract for contract in gateway.contracts.values()}
+
+    @app.get("/v1/streams")
+    async def streams(request: Request) -> Response:
+        holder = gateway.holder(key_text(request))
+        mine = [gateway.contracts[s] for s in holder.streams if s in gateway.contracts]
+        return json_response({"agency": holder.agency, "streams": [_entry(request, c) for c in mine]})
+
+    @app.get("/v1/schemas/{tag}")
+    async def schema(tag: str) -> Response:
+        if tag not in by_tag:
+            raise Problem(404, "no-such-schema", f"no schema {tag[:80]!r}; there are {', '.join(by_tag)}")
+        return json_response(json_schema(by_tag[tag]))
+
+
+def _add_watch(app: FastAPI, gateway: Gateway) -> None:
+    @app.get("/healthz")
+    async def health() -> Response:
+        is_there = await run_in_threadpool(gateway.is_kafka_there)
+        return json_response({"gateway": "ok", "kafka": "ok" if is_there else "no answer"}, 200 if is_there else 503)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(gateway.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _writable(gateway: Gateway, request: Request, stream: str) -> Contract:
+    holder = gateway.holder(key_text(request))
+    request.state.agency = f"{holder.agency}/{holder.id}"
+    return gateway.writable(holder, stream)
+
+
+def _entry(request: Request, contract: Contract) -> dict[str, object]:
+    return {
+        "stream": contract.key,
+        "title": contract.title,
+        "schema": contract.schema_tag,
+        "json_schema": str(request.url_for("schema", tag=contract.schema_tag)),
+        "records": str(request.url_for("push", stream=contract.key)),
+        "key": contract.kafka_key,
+        "deletes_by_key": contract.deletes_by_key,
+    }
+
+
+def _problem(problem: Exception) -> Problem:
+    if isinstance(problem, Problem):
+        return problem
+    if isinstance(problem, HTTPException):
+        return Problem(problem.status_code, "http", str(problem.detail), problem.headers)
+    return Problem(400, "parameter", "a query parameter can't be read; `partial` is true or false")
