@@ -16,7 +16,10 @@ _INSTANT = (
     r"^[12]\d{3}-\d{2}-\d{2}[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?"
     r"([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$"
 )
-_INTEGER = r"^-?\d+(\.0+)?$"
+# With a fraction or exponent only up to 15 digits: DuckDB reads those as doubles, which are exact that far.
+_INTEGER = r"^-?(\d+|\d{1,15}\.0+)$"
+# PostgreSQL and C strings can't hold U+0000; an even number of backslashes before it makes it six characters.
+_NULL_CHARACTER = r"""contains(_text, '\u0000') and regexp_matches(_text, '(^|[^\\])(\\\\)*\\u0000')"""
 # DuckDB's json_valid takes `{"a":1,}`; commas inside texts are blanked out before a second look.
 _TRAILING_COMMA = r"""(case when regexp_matches(_text, ',\s*[\]}]')
       then regexp_matches(regexp_replace(_text, '"(\\.|[^"\\])*"', '""', 'g'), ',\s*[\]}]')
@@ -30,6 +33,12 @@ _DUCKDB_TYPES = {
     "date": "date",
     "timestamp": "timestamptz",
 }
+
+SCHEMA_TAGS = """
+with decoded as (select try(decode(value)) as _text from batch)
+select case when json_valid(_text) then json_extract_string(_text, '$.schema') end as tag from decoded
+"""
+"""Over a relation `batch`: the contract version that each message names."""
 
 
 def compile_row_check(contract: Contract) -> str:
@@ -80,6 +89,20 @@ from checked
 """
 
 
+def compile_derived_columns(contract: Contract) -> str:
+    """SQL over a relation `batch` whose fields are already typed: `event_date`, `has_identity`, every pseudonym
+    column, `is_deleted` (false) and, last, `keeps_record_rules`."""
+    rules = " and ".join(f"coalesce(({r.expression}), true)" for r in contract.record_rules) or "true"
+    return f"""
+with dated as (
+  select *, {_local_date(contract, "event_time")} as event_date from batch
+)
+select event_date, {_has_identity(contract)} as has_identity{_pseudonyms(contract)}, false as is_deleted,
+  {rules} as keeps_record_rules
+from dated
+"""
+
+
 def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
@@ -127,10 +150,13 @@ def _is_text(field: Field, pattern: str) -> str:
 
 def _event_date(contract: Contract) -> str:
     event_time = contract.field("event_time")
-    instant = _typed(event_time)
-    local = f"cast(({instant}) at time zone {literal(contract.time_zone)} as date)"
+    local = _local_date(contract, _typed(event_time))
     day = f"when {_is_text(event_time, _DATE)} then try_cast(_record_text.event_time as date)"
     return f"case {day} else {local} end" if event_time.allows_date_only else local
+
+
+def _local_date(contract: Contract, instant: str) -> str:
+    return f"cast(({instant}) at time zone {literal(contract.time_zone)} as date)"
 
 
 def _has_identity(contract: Contract) -> str:
@@ -152,17 +178,20 @@ def _hmac(value: str) -> str:
 
 
 def _broken(contract: Contract) -> str:
-    shape, content = list(_shape_rules(contract)), list(_content_rules(contract))
     return f"""case
-      when is_deleted then {_named([("record.key_not_utf8", "_key_text is null")])}
-      when not _is_known then {_named(shape)}
-      when {" or ".join(f"({condition})" for _, condition in content)} then {_named(content)}
-      else []::varchar[] end"""
+      when is_deleted then {_named(_deletion_rules())}
+      when not _is_known then {_named(_shape_rules(contract))}
+      else {_named(_content_rules(contract))} end"""
 
 
 def _named(rules: Iterable[tuple[str, str]]) -> str:
     cases = ", ".join(f"case when {condition} then {literal(name)} end" for name, condition in rules)
     return f"list_filter([{cases}]::varchar[], lambda x: x is not null)"
+
+
+def _deletion_rules() -> Iterable[tuple[str, str]]:
+    yield "record.key_not_utf8", "_key_text is null"
+    yield "record.null_character", "contains(_key_text, chr(0))"
 
 
 def _shape_rules(contract: Contract) -> Iterable[tuple[str, str]]:
@@ -182,6 +211,7 @@ def _content_rules(contract: Contract) -> Iterable[tuple[str, str]]:
     yield "record.null_key", "record_key is null"
     yield "record.key_not_utf8", "record_key is not null and _key_text is null"
     yield "record.key_mismatch", f"coalesce(_key_text <> {key}, false)"
+    yield "record.null_character", _NULL_CHARACTER
     known = ", ".join(literal(f.name) for f in contract.fields)
     yield "record.unknown_field", f"_has_odd_names and not list_has_all([{known}], _names)"
     yield "record.duplicate_key", "_has_odd_names and len(_names) <> len(list_distinct(_names))"

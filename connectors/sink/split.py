@@ -1,14 +1,16 @@
 """Split a batch into the rows of `landed`, `vault` and `quarantine`."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.sink.row_check import compile_row_check
+from connectors.sink.row_check import SCHEMA_TAGS
+from connectors.sink.scan import warm
+from connectors.sink.version_check import VersionCheck
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import QUARANTINE, landed_schema, vault_schema
 from datacentre.pseudonym import PseudonymKey
@@ -24,59 +26,88 @@ class Split:
 
 
 class Splitter:
-    """The compiled row check of one contract. Not safe for several threads."""
+    """The compiled checks of one contract and its earlier versions. Not safe for several threads."""
 
     def __init__(self, contract: Contract, key: PseudonymKey):
+        warm.start()
         self._contract = contract
         self._key = key
-        self._sql = compile_row_check(contract)
         self._connection = duckdb.connect(config={"threads": 1})
         self._connection.execute("set TimeZone = 'UTC'")
+        self._checks = [VersionCheck(c, key, self._connection) for c in (contract, *contract.earlier)]
         self.rules_hash = self._hash_rules()
         self._landed, self._vault = landed_schema(contract), vault_schema(contract)
 
     def _hash_rules(self) -> str:
-        """SHA-256 over all that decides where a row goes: contract, code lists, compiled check, engine."""
-        parts = (self._contract.hash, self._sql, duckdb.__version__)
+        """SHA-256 over all that decides where a row goes: contract, code lists, compiled checks, engine.
+
+        The compiled pass is left out: it may only agree with them.
+        """
+        parts = (self._contract.hash, *(c.sql for c in self._checks), duckdb.__version__)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def split(self, batch: pa.Table) -> Split:
         """Decode, type and check a batch of `Batch.table`; a row's place depends on its bytes and broker time."""
-        checked = self._checked(batch)
-        if checked.num_rows != batch.num_rows:
-            raise AssertionError(f"{self._contract.key}: {batch.num_rows} messages gave {checked.num_rows} rows")
-        is_good = pc.equal(pc.list_value_length(checked["broken_rules"]), 0)
-        good, bad = checked.filter(is_good), checked.filter(pc.invert(is_good))
-        known = good.filter(good["has_identity"])
-        return Split(
-            landed=_project(good, self._landed, self._of_landed(good)),
-            vault=_project(known, self._vault, self._of_landed(known)),
-            quarantine=_project(bad, QUARANTINE, self._of_quarantine(bad)),
-        )
+        parts = []
+        for check in self._checks:
+            if check.has_pass and warm.is_ready() and batch.num_rows:
+                good, checked = check.surely_good(batch)
+                if good.any():
+                    parts.append(self._placed(check.contract, checked))
+                    batch = batch.filter(pa.array(~good))
+        parts += [self._exactly(check, own) for check, own in self._by_version(batch)]
+        return Split(*(pa.concat_tables(tables) for tables in zip(*parts, strict=True)))
 
-    def _checked(self, batch: pa.Table) -> pa.Table:
-        inner, outer = self._key.pads()
+    def _by_version(self, batch: pa.Table) -> Iterable[tuple[VersionCheck, pa.Table]]:
+        """The rows that each version has to judge: those of an earlier one that name it, the rest by today's."""
+        current, *earlier = self._checks
+        if earlier and batch.num_rows:
+            tags = self._tags(batch)
+            for check in earlier:
+                named = pc.fill_null(pc.equal(tags, check.contract.schema_tag), False)
+                yield check, batch.filter(named)
+                batch, tags = batch.filter(pc.invert(named)), tags.filter(pc.invert(named))
+        yield current, batch
+
+    def _tags(self, batch: pa.Table) -> pa.ChunkedArray:
+        """The `schema` that each message names, null where it is no JSON object with one."""
         self._connection.register("batch", batch)
         try:
-            parameters = {"inner": inner, "outer": outer} if self._contract.pseudonymised else None
-            return self._connection.sql(self._sql, params=parameters).to_arrow_table()
+            return self._connection.sql(SCHEMA_TAGS).to_arrow_table()["tag"]
         finally:
             self._connection.unregister("batch")
 
-    def _of_landed(self, rows: pa.Table) -> dict[str, pa.Array]:
+    def _placed(self, contract: Contract, good: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
+        known = good.filter(good["has_identity"])
+        return (
+            _project(good, self._landed, self._of_landed(contract, good)),
+            _project(known, self._vault, self._of_landed(contract, known)),
+            QUARANTINE.empty_table(),
+        )
+
+    def _exactly(self, check: VersionCheck, batch: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
+        if batch.num_rows == 0:
+            return self._landed.empty_table(), self._vault.empty_table(), QUARANTINE.empty_table()
+        checked = check.exact(batch)
+        is_good = pc.equal(pc.list_value_length(checked["broken_rules"]), 0)
+        landed, vault, _ = self._placed(check.contract, checked.filter(is_good))
+        bad = checked.filter(pc.invert(is_good))
+        return landed, vault, _project(bad, QUARANTINE, self._of_quarantine(check.contract, bad))
+
+    def _of_landed(self, contract: Contract, rows: pa.Table) -> dict[str, pa.Array]:
         """What `landed` and `vault` add to the record's own fields."""
         return {
             "ingest_date": _ingest_date(rows),
             "record_key": rows["_key_text"],
-            "schema_version": pc.if_else(rows["is_deleted"], None, self._contract.version),
+            "schema_version": pc.if_else(rows["is_deleted"], None, contract.version),
             "pseudonym_key_id": pa.repeat(self._key.id, rows.num_rows),
         }
 
-    def _of_quarantine(self, rows: pa.Table) -> dict[str, pa.Array]:
+    def _of_quarantine(self, contract: Contract, rows: pa.Table) -> dict[str, pa.Array]:
         return {
             "ingest_date": _ingest_date(rows),
-            "contract_version": pa.repeat(self._contract.version, rows.num_rows),
-            "contract_hash": pa.repeat(self._contract.hash, rows.num_rows),
+            "contract_version": pa.repeat(contract.version, rows.num_rows),
+            "contract_hash": pa.repeat(contract.hash, rows.num_rows),
             "status": pa.repeat("open", rows.num_rows),
         }
 
@@ -86,8 +117,9 @@ def _ingest_date(rows: pa.Table) -> pa.Array:
 
 
 def _project(rows: pa.Table, schema: pa.Schema, added: Mapping[str, pa.Array]) -> pa.Table:
-    """The schema's columns, from `added` where it has them."""
-    arrays = [_as_type(added[f.name] if f.name in added else rows[f.name], f.type) for f in schema]
+    """The schema's columns, from `added` where it has them; null where an earlier version had no such field."""
+    held = {name: rows[name] for name in rows.column_names} | added
+    arrays = [_as_type(held.get(f.name, pa.nulls(rows.num_rows)), f.type) for f in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 

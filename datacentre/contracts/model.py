@@ -79,7 +79,10 @@ class RecordRule:
 
 @dataclass(frozen=True)
 class Contract:
-    """One stream: who owns it, what its records hold, what is promised about it."""
+    """One stream: who owns it, what its records hold, what is promised about it.
+
+    `earlier` are the versions published before this one whose records are still taken, newest first.
+    """
 
     key: str
     version: str
@@ -100,6 +103,7 @@ class Contract:
     fields: tuple[Field, ...]
     record_rules: tuple[RecordRule, ...]
     grain: str
+    earlier: "tuple[Contract, ...]" = ()
 
     @property
     def schema_tag(self) -> str:

@@ -1,0 +1,79 @@
+"""Judge records by one version of a contract: the compiled pass where it is sure, the row check in SQL otherwise."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from connectors.sink.row_check import compile_derived_columns, compile_row_check
+from connectors.sink.scan.plan import scan_plan
+from datacentre.contracts import Contract
+from datacentre.pseudonym import PseudonymKey
+
+if TYPE_CHECKING:
+    from connectors.sink.scan.columns import Scanner
+
+
+class VersionCheck:
+    """Both ways give the same columns: those of the batch, `_key_text`, every field of the contract,
+    `event_date`, the pseudonyms, `is_deleted`, `has_identity`, and, from `exact`, `broken_rules`.
+
+    Not safe for several threads.
+    """
+
+    def __init__(self, contract: Contract, key: PseudonymKey, connection: duckdb.DuckDBPyConnection):
+        self.contract = contract
+        self.sql = compile_row_check(contract)
+        self._derived = compile_derived_columns(contract)
+        self._plan = scan_plan(contract)
+        self._connection = connection
+        self._parameters = dict(zip(("inner", "outer"), key.pads(), strict=True)) if contract.pseudonymised else None
+
+    @property
+    def has_pass(self) -> bool:
+        return self._plan is not None
+
+    @cached_property
+    def _scanner(self) -> "Scanner":
+        from connectors.sink.scan.columns import Scanner
+
+        assert self._plan is not None
+        return Scanner(self._plan)
+
+    def surely_good(self, batch: pa.Table) -> tuple[np.ndarray, pa.Table]:
+        """Which rows are good beyond doubt, and, where any is, those rows checked, in order."""
+        good, fields = self._scanner.good(batch)
+        if not good.any():
+            return good, fields
+        rows = batch if good.all() else batch.filter(pa.array(good))
+        checked = rows.append_column("_key_text", fields[self.contract.kafka_key])
+        for name in fields.column_names:
+            checked = checked.append_column(name, fields[name])
+        derived = self._query(self._derived, checked)
+        keeps = np.asarray(derived["keeps_record_rules"].to_numpy())
+        for name in derived.column_names[:-1]:
+            checked = checked.append_column(name, derived[name])
+        if not keeps.all():
+            good[np.flatnonzero(good)[~keeps]] = False
+            checked = checked.filter(pa.array(keeps))
+        return good, checked
+
+    def exact(self, batch: pa.Table) -> pa.Table:
+        """Every row checked, with the names of all rules it broke; one row out per message in."""
+        checked = self._query(self.sql, batch)
+        if checked.num_rows != batch.num_rows:
+            raise AssertionError(f"{self.contract.key}: {batch.num_rows} messages gave {checked.num_rows} rows")
+        return checked
+
+    def _query(self, sql: str, batch: pa.Table) -> pa.Table:
+        self._connection.register("batch", batch)
+        try:
+            return self._connection.sql(sql, params=self._used(sql)).to_arrow_table()
+        finally:
+            self._connection.unregister("batch")
+
+    def _used(self, sql: str) -> Mapping[str, bytes] | None:
+        return self._parameters if "$inner" in sql else None
