@@ -25,6 +25,7 @@ def gateway(
 
     settings = from_environment()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     serve(settings, host)
 
 

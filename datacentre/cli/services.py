@@ -8,11 +8,11 @@ import typer
 
 from datacentre.cli.console import err, one_line_errors, out, print_json, print_table
 from datacentre.errors import ContractError, SourceUnavailable
-from datacentre.services import airflow, process
+from datacentre.services import airflow, gateway, process
 from datacentre.settings import Settings, from_environment
 
-SERVICES = ("kafka", "sink", "airflow")
-Names = Annotated[list[str] | None, typer.Argument(help="kafka, sink, airflow; all when none is named")]
+SERVICES = ("kafka", "sink", "gateway", "airflow")
+Names = Annotated[list[str] | None, typer.Argument(help="kafka, sink, gateway, airflow; all when none is named")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
 
 
@@ -34,6 +34,10 @@ def up(names: Names = None) -> None:
         elif name == "sink":
             start_sink(settings)
             out.print(f"sink runs; its log is {settings.run / 'sink.log'}")
+        elif name == "gateway":
+            with err.status("the gateway starts"):
+                gateway.start(settings)
+            out.print(f"gateway answers at http://127.0.0.1:{settings.gateway_port}")
         else:
             with err.status("Airflow starts"):
                 airflow.start(settings)
@@ -68,6 +72,8 @@ def down(names: Names = None) -> None:
             airflow.stop(settings)
         elif name == "sink":
             was_running = process.stop(settings.run, "sink", grace_seconds=20.0)
+        elif name == "gateway":
+            was_running = gateway.stop(settings)
         else:
             was_running = kafka.stop(settings)
         if was_running:
@@ -83,6 +89,7 @@ def status(json: Json = False) -> None:
     running = {
         "kafka": kafka.answers(settings.bootstrap_servers),
         "sink": process.running(settings.run, "sink") is not None,
+        "gateway": gateway.is_running(settings),
         "airflow": airflow.is_running(settings),
     }
     streams = _streams(settings, is_broker_up=running["kafka"])

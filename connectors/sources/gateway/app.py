@@ -35,9 +35,8 @@ def create_app(gateway: Gateway) -> ASGIApp:
     _add_records(app, gateway)
     _add_catalogue(app, gateway)
     _add_watch(app, gateway)
-    app.add_exception_handler(Problem, lambda request, problem: problem_response(_problem(problem)))
-    app.add_exception_handler(HTTPException, lambda request, problem: problem_response(_problem(problem)))
-    app.add_exception_handler(RequestValidationError, lambda request, problem: problem_response(_problem(problem)))
+    for kind in (Problem, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, lambda request, failure: problem_response(_problem(failure)))
     return Observed(app, gateway.metrics)
 
 
@@ -61,7 +60,8 @@ def _add_records(app: FastAPI, gateway: Gateway) -> None:
 
 
 def _add_catalogue(app: FastAPI, gateway: Gateway) -> None:
-    by_tag = {contract.schema_tag: contract for contract in gateway.contracts.values()}
+    versions = (version for c in gateway.contracts.values() for version in (c, *c.earlier))
+    by_tag = {version.schema_tag: version for version in versions}
 
     @app.get("/v1/streams")
     async def streams(request: Request) -> Response:
@@ -105,9 +105,13 @@ def _entry(request: Request, contract: Contract) -> dict[str, object]:
     }
 
 
-def _problem(problem: Exception) -> Problem:
-    if isinstance(problem, Problem):
-        return problem
-    if isinstance(problem, HTTPException):
-        return Problem(problem.status_code, "http", str(problem.detail), problem.headers)
-    return Problem(400, "parameter", "a query parameter can't be read; `partial` is true or false")
+def _problem(failure: Exception) -> Problem:
+    match failure:
+        case Problem():
+            return failure
+        case HTTPException():
+            return Problem(failure.status_code, "http", str(failure.detail), failure.headers)
+        case RequestValidationError():
+            return Problem(400, "parameter", "a query parameter can't be read; `partial` is true or false")
+        case _:
+            return Problem(500, "mistake", "the gateway failed on this request; it is logged, try again later")

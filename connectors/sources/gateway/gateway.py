@@ -97,9 +97,11 @@ class Gateway:
         return Receipt(contract.key, contract.schema_tag, len(good), refused)
 
     async def delete(self, contract: Contract, key: str) -> Receipt:
-        """Send a null value for a key; raises Problem: 405 where the contract knows no deletion, 422, 503."""
+        """Send a null value for a key; raises Problem: 405 where the contract knows no deletion, 400, 422, 503."""
         if not contract.deletes_by_key:
             raise Problem(405, "no-deletion", f"the contract of {contract.key} knows no deletion by key", {"Allow": ""})
+        if not key or "\ufffd" in key:
+            raise Problem(400, "key", "name the key in the path, percent-encoded UTF-8")
         message = Message(key.encode(), None)
         refused = await self._refused(contract, [Candidate(b"")], [message])
         if refused:

@@ -18,6 +18,7 @@ from connectors.sources.gateway.metrics import Metrics
 from connectors.sources.gateway.problem import MEDIA_TYPE, Problem
 
 log = logging.getLogger("datacentre.gateway")
+_WATCHED = ("/healthz", "/metrics")
 
 
 def json_response(value: object, status: int = HTTPStatus.OK) -> Response:
@@ -37,7 +38,7 @@ def key_text(request: Request) -> str:
 async def read_body(request: Request, share: Share, most: int, seconds: float) -> bytes:
     """The whole body, held in the share as it comes. Raises Problem: 413, 429, 408, or 400 when it ends early."""
     announced = request.headers.get("content-length", "0")
-    size = int(announced) if announced.isdigit() else 0
+    size = int(announced) if announced.isdecimal() else 0
     chunks: list[bytes] = []
     try:
         async with asyncio.timeout(seconds):
@@ -63,7 +64,7 @@ def _hold(share: Share, size: int, most: int) -> None:
 class Observed:
     """Counts and logs each request by its route, never by its path: a path may hold a case's key.
 
-    A mistake of ours is answered with 500 and logged by place: its message may hold a record's value.
+    A mistake of ours is logged by its place alone: its message may hold a record's value.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics):
@@ -84,18 +85,14 @@ class Observed:
             await self._app(scope, receive, noting)
         except Exception as mistake:
             log.error("%s at %s", type(mistake).__name__, _places(mistake))
-            if not status:
-                await problem_response(_OUR_MISTAKE)(scope, receive, noting)
         self._note(scope, status, time.monotonic() - started)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
         self._metrics.requests.labels(scope["method"], route, status).inc()
         agency = scope.get("state", {}).get("agency", "-")
-        log.info("%s %s %s by %s in %.0f ms", scope["method"], route, status, agency, seconds * 1000)
-
-
-_OUR_MISTAKE = Problem(500, "mistake", "the gateway failed on this request; it is logged, the centre looks at it")
+        level = logging.DEBUG if route in _WATCHED else logging.INFO
+        log.log(level, "%s %s %s by %s in %.0f ms", scope["method"], route, status, agency, seconds * 1000)
 
 
 def _places(mistake: Exception) -> str:

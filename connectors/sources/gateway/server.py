@@ -1,5 +1,6 @@
 """Serves the gateway until it is told to stop."""
 
+import logging
 import socket
 
 import uvicorn
@@ -13,6 +14,7 @@ from connectors.topics import create_topics
 from datacentre.contracts import load_contracts
 from datacentre.settings import Settings
 
+log = logging.getLogger("datacentre.gateway")
 _GRACE_SECONDS = 15
 
 
@@ -26,6 +28,9 @@ def serve(settings: Settings, host: str) -> None:
     listener = socket.create_server((host, settings.gateway_port))
     delivery = Delivery(settings.bootstrap_servers)
     try:
+        log.info(
+            "answers at http://%s:%d, over the broker at %s", host, settings.gateway_port, settings.bootstrap_servers
+        )
         gateway = Gateway(contracts, KeyRing(key_file(settings.home)), delivery, Limits())
         uvicorn.Server(server_configuration(gateway)).run([listener])
     finally:
