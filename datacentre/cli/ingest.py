@@ -41,7 +41,7 @@ def send(
     json: Json = False,
 ) -> None:
     """Send an agency's file to its stream; sending it again makes no duplicates downstream."""
-    from connectors.sources.file_source import read_mapping, send_file
+    from connectors.sources.file_source import mapping_path, read_mapping, send_file
     from connectors.sources.producer import KafkaPythonProducer
     from connectors.topics import create_topics
     from datacentre.contracts import choose, load_contracts
@@ -49,7 +49,7 @@ def send(
     settings = from_environment()
     contracts = load_contracts(settings.schemas)
     contract = choose(contracts, [stream])[stream]
-    plan = read_mapping(_mapping_file(settings.mappings, mapping), contracts) if mapping else None
+    plan = read_mapping(mapping_path(settings.mappings, mapping), contracts) if mapping else None
     create_topics(settings.bootstrap_servers, [contract])
     rejects = settings.home / "rejects" / f"{stream}.{file.name}.jsonl"
     producer = KafkaPythonProducer(settings.bootstrap_servers)
@@ -191,8 +191,3 @@ def print_reports(reports: "tuple[PartitionReport, ...]") -> None:
         "differences",
     ]
     print_table("Reconciliation, in distinct offsets", columns, rows)
-
-
-def _mapping_file(folder: Path, name: str) -> Path:
-    named = folder / f"{name}.yaml"
-    return named if named.exists() else Path(name)

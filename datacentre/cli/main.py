@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from datacentre.cli import demo, gateway, ingest, marts, quarantine, services
+from datacentre.cli import demo, gateway, ingest, marts, pull, quarantine, services
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +20,7 @@ for command in (
     services.down,
     services.status,
     ingest.send,
+    pull.pull,
     ingest.simulate,
     ingest.sink,
     gateway.gateway,

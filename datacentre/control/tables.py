@@ -75,3 +75,22 @@ certificate = sa.Table(
     # Without it SQLite hands the number of a deleted last row out again.
     sqlite_autoincrement=True,
 )
+
+# How far a database source has read: the last row that Kafka acknowledged.
+source_position = sa.Table(
+    "source_position",
+    metadata,
+    sa.Column("source", sa.String, primary_key=True),
+    sa.Column("position", sa.JSON, nullable=False),
+    sa.Column("stored_at", Instant, nullable=False),
+)
+
+# The Kafka keys that a database source has sent and not deleted; `scan` numbers the scan that last saw one.
+source_key = sa.Table(
+    "source_key",
+    metadata,
+    sa.Column("source", sa.String, primary_key=True),
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("scan", sa.BigInteger, nullable=False),
+    sa.Index("source_key_scan", "source", "scan"),
+)

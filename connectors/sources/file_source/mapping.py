@@ -153,6 +153,44 @@ class FileFormat(_Part):
         return "utf-8-sig" if name == "utf-8" else name
 
 
+class DatabaseTable(_Part):
+    """Which rows of an agency's database are read, and by which columns they are read piece by piece.
+
+    `url_env` names the environment variable that holds the SQLAlchemy URL. Rows come from a `table` (or
+    view), or from a `query` with a `name`. The `watermark` column holds when the row was last written, by
+    the database's clock: a timestamp (`zone` is the IANA zone of one that carries none) or, on
+    PostgreSQL, the writing transaction as xid8. `key` are the columns that name a row.
+    `open_transactions` says which transactions that are not over yet hold the reading back, see
+    docs/database_source.md. A row that fulfils `deleted` deletes its Kafka key; `detects_deletes` keeps
+    the Kafka keys that were sent, so that those that vanish can be found.
+    """
+
+    url_env: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    table: str | None = Field(default=None, min_length=1)
+    query: str | None = Field(default=None, min_length=1)
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,80}$")
+    watermark: str = Field(min_length=1)
+    zone: str | None = None
+    key: tuple[str, ...] = Field(min_length=1)
+    lag_seconds: float = Field(default=5.0, ge=0)
+    open_transactions: Literal["all", "writing", "ignore"] = "all"
+    deleted: Condition | None = None
+    detects_deletes: bool = False
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "DatabaseTable":
+        if (self.table is None) == (self.query is None):
+            raise ValueError("must name exactly one of table, query")
+        if (self.query is None) != (self.name is None):
+            raise ValueError("a query needs a name, a table has its own")
+        return self
+
+    @property
+    def label(self) -> str:
+        """What messages, event ids and the stored position call it."""
+        return str(self.table or self.name)
+
+
 class MappingDocument(_Part):
     """A mapping as written in its YAML file."""
 
@@ -162,8 +200,15 @@ class MappingDocument(_Part):
     provenance: str = Field(min_length=1)
     licence: str = Field(min_length=1)
     file: FileFormat = FileFormat()
+    database: DatabaseTable | None = None
     left_out: tuple[LeftOut, ...] = ()
     events: tuple[EventMapping, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one_kind_of_source(self) -> "MappingDocument":
+        if self.database is not None and "file" in self.model_fields_set:
+            raise ValueError("file and database exclude each other")
+        return self
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,12 @@ from datacentre.errors import ContractError
 from datacentre.located_yaml import LocatedYaml, Where, read_located
 
 
+def mapping_path(folder: Path, name: str) -> Path:
+    """The mapping that is called `name` in the folder of mappings, or else the file of that path."""
+    named = folder / f"{name}.yaml"
+    return named if named.exists() else Path(name)
+
+
 def read_mapping(file: Path, contracts: Contracts[str, Contract]) -> Mapping:
     """The mapping in `file`, checked against the contract of its stream.
 
@@ -32,13 +38,13 @@ def read_mapping(file: Path, contracts: Contracts[str, Contract]) -> Mapping:
     return Mapping(document, located)
 
 
-def check_columns(mapping: Mapping, columns: tuple[str, ...], file: Path) -> None:
-    """Raise ContractError, at the mapping's line, for a column that the file doesn't have."""
+def check_columns(mapping: Mapping, columns: tuple[str, ...], origin: Path | str) -> None:
+    """Raise ContractError, at the mapping's line, for a column that the file or table doesn't have."""
     missing = [name for name in mapping.columns if name not in columns]
     if missing:
         raise mapping.located.error(
             _place(mapping.document, missing[0]),
-            f"{file} has no column {missing[0]!r}; it has {', '.join(columns[:30])}"
+            f"{origin} has no column {missing[0]!r}; it has {', '.join(columns[:30])}"
             + (" …" if len(columns) > 30 else ""),
         )
 

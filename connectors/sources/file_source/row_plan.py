@@ -127,7 +127,7 @@ def _event(
     for name, spec in specs.items():
         place = places[name]
         if name in _SET_BY_SOURCE or (name == "event_time" and "event_time" in event.fields):
-            raise Misfit((*where, "fields", name), "is not mapped here: the file source fills it")
+            raise Misfit((*where, "fields", name), "is not mapped here: the source fills it")
         if name not in {f.name for f in contract.fields}:
             raise Misfit(place, f"{contract.key} has no such field")
         target = contract.field(name)
@@ -142,11 +142,12 @@ def _event(
     for target in contract.fields:
         if target.required and target.name not in {*specs, *_SET_BY_SOURCE}:
             raise Misfit((*where, "fields"), f"{contract.key} requires field {target.name!r}")
-    tests = tuple(_test(condition, positions[condition.column], nulls) for condition in event.when)
+    tests = tuple(condition_test(condition, positions[condition.column], nulls) for condition in event.when)
     return EventPlan(tests, constants, tuple(fields))
 
 
-def _test(condition: Condition, position: int, nulls: Sequence[str]) -> Test:
+def condition_test(condition: Condition, position: int, nulls: Sequence[str]) -> Test:
+    """Whether a row's cells fulfil a condition on the cell at `position`."""
     if condition.not_empty:
         empty = frozenset((None, "", *nulls))
         return lambda cells: isinstance(cells[position], list) or _text(cells[position]) not in empty

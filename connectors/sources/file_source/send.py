@@ -76,6 +76,8 @@ def send_file(
     """
     if mapping is not None and mapping.stream != contract.key:
         raise mapping.located.error(("stream",), f"the mapping is for {mapping.stream}, not {contract.key}")
+    if mapping is not None and mapping.document.database is not None:
+        raise mapping.located.error(("database",), "the mapping is for a database: use datacentre pull")
     seal = fingerprint(file)
     id_prefix = seal.file_hash[:_ID_DIGITS]
     unmentioned: tuple[str, ...] = ()
