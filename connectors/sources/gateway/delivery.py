@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -18,6 +19,8 @@ LONGEST_MESSAGE = 1_000_000
 """Bytes of key and value; a broker takes a little more unless told otherwise."""
 
 _POLL_SECONDS = 0.1
+# While a broker is away, the client complains many times a second.
+_TELL_SECONDS = 10.0
 _FATAL = confluent_kafka.KafkaError._FATAL
 
 
@@ -42,6 +45,7 @@ class Delivery:
         }
         self._servers = bootstrap_servers
         self._is_dead = False
+        self._told_at = -_TELL_SECONDS
         self._is_closing = threading.Event()
         self._client = confluent_kafka.Producer(self._settings)
         self._poller = threading.Thread(target=self._poll, name="kafka-delivery", daemon=True)
@@ -87,7 +91,9 @@ class Delivery:
     def _warned(self, error: confluent_kafka.KafkaError) -> None:
         if error.code() == _FATAL:
             self._is_dead = True
-        log.warning("kafka: %s", _line(error))
+        if time.monotonic() - self._told_at > _TELL_SECONDS:
+            self._told_at = time.monotonic()
+            log.warning("kafka: %s", error.str())
 
     def _renew(self) -> None:
         """After a fatal error the client takes nothing more; those that wait for it are told."""
