@@ -1,19 +1,25 @@
 """Settings: read once from the environment, then passed on as one frozen object."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from datacentre.errors import ContractError
 
 _LAST_PORT = 65_534
+KAFKA_CLIENTS = ("kafka-python", "librdkafka")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
 class Settings:
     """Where things are and how much is taken at a time.
+
+    `kafka_client` is one of KAFKA_CLIENTS. A sink's memory is bounded by `flush_bytes`: it stops reading when
+    four times as much waits to be written. `session_seconds` is how long a silent sink keeps its partitions.
+    A stream of which more than `poison_percent` of a window of records fail is stopped. With a
+    `metrics_port` above 0 a sink tells its figures there, for Prometheus.
 
     Paths are absolute. `flush_rows` and `flush_bytes` bound one batch of the sink per stream,
     `flush_seconds` the age of its oldest record. A sink with a `sink_instance` keeps its place in
@@ -34,6 +40,10 @@ class Settings:
     flush_bytes: int
     flush_seconds: float
     sink_instance: str
+    kafka_client: str = KAFKA_CLIENTS[0]
+    session_seconds: float = 10.0
+    poison_percent: float = 50.0
+    metrics_port: int = 0
 
     @property
     def contracts(self) -> Path:
@@ -80,9 +90,13 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         control_url=env.get("DATACENTRE_CONTROL_URL", f"sqlite:///{home / 'control.sqlite'}"),
         jar_cache=Path(env.get("DATACENTRE_JAR_CACHE", cache / "datacentre" / "jars")).expanduser(),
         flush_rows=_positive_integer(env, "DATACENTRE_FLUSH_ROWS", 50_000),
-        flush_bytes=_positive_integer(env, "DATACENTRE_FLUSH_BYTES", 32 * 1024 * 1024),
-        flush_seconds=_positive_number(env, "DATACENTRE_FLUSH_SECONDS", 1.0),
+        flush_bytes=_positive_integer(env, "DATACENTRE_FLUSH_BYTES", 24 * 1024 * 1024),
+        flush_seconds=_positive_number(env, "DATACENTRE_FLUSH_SECONDS", 0.8),
         sink_instance=env.get("DATACENTRE_SINK_INSTANCE", ""),
+        kafka_client=_one_of(env, "DATACENTRE_KAFKA_CLIENT", KAFKA_CLIENTS),
+        session_seconds=_positive_number(env, "DATACENTRE_SESSION_SECONDS", 10.0),
+        poison_percent=_positive_number(env, "DATACENTRE_POISON_PERCENT", 50.0),
+        metrics_port=_port(env, "DATACENTRE_METRICS_PORT", 9464) if env.get("DATACENTRE_METRICS_PORT") else 0,
     )
 
 
@@ -91,6 +105,14 @@ def _positive_integer(env: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdigit() or int(text) == 0:
         raise ContractError(f"{name}={text!r} must be a positive whole number")
     return int(text)
+
+
+def _one_of(env: Mapping[str, str], name: str, values: Sequence[str]) -> str:
+    """A setting with a closed list of values, the first of them by default."""
+    value = env.get(name, values[0])
+    if value not in values:
+        raise ContractError(f"{name}={value!r} must be one of {', '.join(values)}")
+    return value
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

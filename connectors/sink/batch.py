@@ -1,8 +1,10 @@
-"""Records of one stream on their way from the broker to a commit."""
+"""Records of one stream on their way from the broker to a commit, in columns."""
 
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 
 from datacentre.contracts.columns import INSTANT
@@ -18,6 +20,76 @@ _SCHEMA = pa.schema(
 )
 
 
+@dataclass(frozen=True)
+class Chunk:
+    """Records of one topic in columns of the same length; offsets ascend within a partition.
+
+    `partitions` int32, `offsets` int64, `times_ms` int64 (broker time), `keys` and `values` binary.
+    """
+
+    topic: str
+    partitions: np.ndarray
+    offsets: np.ndarray
+    times_ms: np.ndarray
+    keys: pa.Array
+    values: pa.Array
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    @classmethod
+    def of(cls, topic: str, records: Iterable[tuple[int, int, int, bytes | None, bytes | None]]) -> "Chunk":
+        """From records as (partition, offset, broker time in ms, key, value)."""
+        partitions, offsets, times, keys, values = tuple(zip(*records, strict=True)) or ((),) * 5
+        return cls(
+            topic,
+            np.array(partitions, np.int32),
+            np.array(offsets, np.int64),
+            np.array(times, np.int64),
+            pa.array(keys, pa.binary()),
+            pa.array(values, pa.binary()),
+        )
+
+    @property
+    def size_bytes(self) -> int:
+        return int(self.values.nbytes + self.keys.nbytes)
+
+    def following(self) -> dict[int, int]:
+        """Offset after the last record, by partition."""
+        if len(self) and self.partitions[0] == self.partitions[-1] and (self.partitions == self.partitions[0]).all():
+            return {int(self.partitions[0]): int(self.offsets[-1]) + 1}
+        return {int(p): int(self.offsets[self.partitions == p].max()) + 1 for p in np.unique(self.partitions)}
+
+    def where(self, kept: np.ndarray) -> "Chunk":
+        """The rows that a boolean mask keeps."""
+        if kept.all():
+            return self
+        mask = pa.array(kept)
+        return Chunk(
+            self.topic,
+            self.partitions[kept],
+            self.offsets[kept],
+            self.times_ms[kept],
+            self.keys.filter(mask),
+            self.values.filter(mask),
+        )
+
+    def at_or_above(self, expected: Mapping[int, int]) -> "Chunk":
+        """The rows of the partitions in `expected`, at or above their offset there."""
+        least = np.full(int(self.partitions.max(initial=0)) + 1, np.iinfo(np.int64).max, np.int64)
+        for partition, offset in expected.items():
+            if partition < len(least):
+                least[partition] = offset
+        return self.where(self.offsets >= least[self.partitions])
+
+    def shifted(self, bases: Mapping[int, int]) -> "Chunk":
+        """Topic offsets as lake offsets, see `Topic.bases`."""
+        if not any(bases.values()):
+            return self
+        offsets = self.offsets + np.array([bases.get(int(p), 0) for p in self.partitions], np.int64)
+        return Chunk(self.topic, self.partitions, offsets, self.times_ms, self.keys, self.values)
+
+
 @dataclass
 class Batch:
     """Buffered records and, per partition, the offset range `(start, next)` they stand for.
@@ -26,21 +98,16 @@ class Batch:
     """
 
     ranges: dict[int, tuple[int, int]] = field(default_factory=dict)
-    partitions: list[int] = field(default_factory=list)
-    offsets: list[int] = field(default_factory=list)
-    times: list[int] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
-    values: list[bytes | None] = field(default_factory=list)
+    chunks: list[Chunk] = field(default_factory=list)
+    rows: int = 0
     size_bytes: int = 0
     opened_at: float = 0.0
 
-    def add(self, partition: int, offset: int, time_ms: int, key: bytes | None, value: bytes | None) -> None:
-        self.partitions.append(partition)
-        self.offsets.append(offset)
-        self.times.append(time_ms * 1000)
-        self.keys.append(key)
-        self.values.append(value)
-        self.size_bytes += len(value or b"") + len(key or b"")
+    def add(self, chunk: Chunk) -> None:
+        if len(chunk):
+            self.chunks.append(chunk)
+            self.rows += len(chunk)
+            self.size_bytes += chunk.size_bytes
 
     def advance(self, partition: int, start: int, position: int) -> None:
         """Extend the partition's range to `position`; a new range begins at `start`."""
@@ -56,17 +123,28 @@ class Batch:
 
     def table(self) -> pa.Table:
         """Columns kafka_partition, kafka_offset, broker_time, record_key, value."""
-        columns = [self.partitions, self.offsets, self.times, self.keys, self.values]
-        arrays = [pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)]
-        return pa.Table.from_arrays(arrays, schema=_SCHEMA)
+        if not self.chunks:
+            return _SCHEMA.empty_table()
+        times = _joined([c.times_ms for c in self.chunks]) * 1000
+        return pa.Table.from_arrays(
+            [
+                pa.array(_joined([c.partitions for c in self.chunks])),
+                pa.array(_joined([c.offsets for c in self.chunks])),
+                pa.array(times).view(INSTANT),
+                pa.chunked_array([c.keys for c in self.chunks]),
+                pa.chunked_array([c.values for c in self.chunks]),
+            ],
+            schema=_SCHEMA,
+        )
 
     def without(self, partitions: set[int]) -> "Batch":
         """The same records but those of `partitions`."""
         rest = Batch(opened_at=self.opened_at)
         rest.ranges = {p: r for p, r in self.ranges.items() if p not in partitions}
-        for partition, offset, micros, key, value in zip(
-            self.partitions, self.offsets, self.times, self.keys, self.values, strict=True
-        ):
-            if partition not in partitions:
-                rest.add(partition, offset, micros // 1000, key, value)
+        for chunk in self.chunks:
+            rest.add(chunk.where(~np.isin(chunk.partitions, list(partitions))))
         return rest
+
+
+def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

@@ -1,13 +1,17 @@
-"""The sink's loop: poll, buffer, flush by rows, bytes or age."""
+"""The sink's loop: poll, buffer, hand full batches to the committer, follow the group."""
 
+import logging
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 
 from connectors.sink.batch import Batch
-from connectors.sink.client import Consumer, KafkaPythonConsumer, Partition
+from connectors.sink.clients import Consumer, Membership, Partition, open_consumer
+from connectors.sink.committer import Committer, Done
+from connectors.sink.flow import Flow, Reason
+from connectors.sink.metrics import SinkMetrics
+from connectors.sink.places import require_known, require_readable
+from connectors.sink.progress import Progress
 from connectors.sink.writer import Fenced, StreamWriter
 from connectors.topics import create_topics, describe_topics
 from datacentre import names
@@ -19,24 +23,13 @@ from lake.tables import has_tables, lake_id
 
 GROUP = "datacentre-sink"
 _POLL_SECONDS = 0.2
-_POLL_RECORDS = 20_000
+_BUSY_POLL_SECONDS = 0.02
 _LOOK_SECONDS = 0.5
 _STALL_SECONDS = 60.0
+_HANDOVER_SECONDS = 5.0
+_RETRY_SECONDS = 1.0
 _FREE_BYTES = 64 * 1024 * 1024
-
-
-@dataclass
-class Progress:
-    """Rows written by this process so far."""
-
-    landed: Counter[str] = field(default_factory=Counter)
-    quarantined: Counter[str] = field(default_factory=Counter)
-    commits: int = 0
-    fenced: int = 0
-
-    @property
-    def records(self) -> int:
-        return self.landed.total() + self.quarantined.total()
+_log = logging.getLogger(__name__)
 
 
 class _Watch:
@@ -65,7 +58,12 @@ class Sink:
     A stream whose tables and topic don't fit stands in `failures` and is left out; the others go on.
     """
 
-    def __init__(self, settings: Settings, contracts: Mapping[str, Contract], start_partitions: bool = False):
+    def __init__(
+        self,
+        settings: Settings,
+        contracts: Mapping[str, Contract],
+        start_partitions: bool = False,
+    ):
         """Raises SourceUnavailable without a broker or disk, and a stream's failure when none is left."""
         self._settings = settings
         self._check_disk()
@@ -76,20 +74,25 @@ class Sink:
         self.failures: dict[str, DataCentreError] = {}
         for stream, contract in contracts.items():
             try:
-                writer = StreamWriter(
+                self._writers[stream] = StreamWriter(
                     settings.lake, contract, key, self._topics[stream], start_partitions=start_partitions
                 )
-                self._writers[stream] = writer
                 self._places(stream, self._topics[stream].partitions)
             except DataCentreError as problem:
-                self._writers.pop(stream, None)
-                self.failures[stream] = problem
+                self._leave_out(stream, problem)
         if not self._writers:
             raise next(iter(self.failures.values()))
         self._batches = {stream: Batch() for stream in self._writers}
         self._next: dict[Partition, int] = {}
+        self._paused: set[Partition] = set()
         self._failure: DataCentreError | None = None
+        self._flow = Flow(settings)
+        self._committer = Committer(self._writers)
         self.progress = Progress()
+
+    def _leave_out(self, stream: str, problem: DataCentreError) -> None:
+        self._writers.pop(stream, None)
+        self.failures[stream] = problem
 
     def positions(self) -> dict[str, dict[int, int]]:
         """Next offset to land, by stream and partition, as the lake has it now."""
@@ -106,134 +109,168 @@ class Sink:
         """Consume until `stopping()`; or until the lake holds the end offsets seen at the start.
 
         Whoever lands them counts: another member of the group may do it. `told` is called after
-        every flush.
+        every commit.
         """
-        topics = [names.topic(k) for k in self._writers]
-        lake = lake_id(self._settings.lake)
-        instance = self._settings.sink_instance
-        consumer: Consumer = KafkaPythonConsumer(
-            self._settings.bootstrap_servers,
-            f"{GROUP}-{lake}",
-            f"{instance}-{lake}" if instance else "",
-            topics,
-            self._assigned,
-            self._revoked,
-        )
-        self._consumer = consumer
-        watch = _Watch()
+        self._consumer = consumer = open_consumer(self._settings.kafka_client, self._membership())
+        watch, metrics = _Watch(), SinkMetrics(self._settings.metrics_port)
         try:
             while not stopping():
                 self._take(consumer)
-                if self._flush_due():
-                    told(self.progress)
-                if until_caught_up and watch.is_due() and self._is_caught_up(watch):
-                    break
-            for key in self._writers:
-                self._flush(key)
-            told(self.progress)
+                self._collect(told)
+                self._flush_due()
+                self._steer(consumer)
+                if watch.is_due():
+                    metrics.show(self.progress, self._lag(), self._batches)
+                    if until_caught_up and self._is_caught_up(watch):
+                        break
+            self._flush_rest(told)
         finally:
+            self._committer.close()
             consumer.close()
+            metrics.close()
         return self.progress
 
+    def _membership(self) -> Membership:
+        lake, instance = lake_id(self._settings.lake), self._settings.sink_instance
+        return Membership(
+            bootstrap_servers=self._settings.bootstrap_servers,
+            group=f"{GROUP}-{lake}",
+            instance=f"{instance}-{lake}" if instance else "",
+            topics=[names.topic(k) for k in self._writers],
+            session_ms=int(self._settings.session_seconds * 1000),
+            fetch_bytes=self._settings.flush_bytes // 2,
+            on_assigned=self._assigned,
+            on_revoked=self._revoked,
+        )
+
     def _take(self, consumer: Consumer) -> None:
+        """Put what a poll gives into the batches. A broker that is gone for a while is waited for."""
         try:
-            found = consumer.poll(_POLL_SECONDS, _POLL_RECORDS)
+            chunks = consumer.poll(_BUSY_POLL_SECONDS if self._committer.pending else _POLL_SECONDS)
+        except SourceUnavailable as problem:
+            _log.warning("%s", problem)
+            time.sleep(_RETRY_SECONDS)
+            return
         finally:
             if self._failure is not None:  # it is why the client found a partition without a place
                 raise self._failure
         reached = dict(consumer.positions())
-        for at, messages in found.items():
-            expected = self._next.get(at)
-            if expected is None:  # no longer ours, or not yet placed: its next owner reads it
-                continue
-            add = self._batches[at[0]].add
-            for offset, time_ms, key, value in messages:
-                if offset >= expected:
-                    add(at[1], offset, time_ms, key, value)
-            # A record in a batch must lie in its range, also where the client can't tell its position.
-            reached[at] = max(reached.get(at, 0), messages[-1][0] + 1)
+        for chunk in chunks:
+            # No longer ours, or not yet placed: its next owner reads it. A record must lie in its batch's range.
+            expected = {p: o for (topic, p), o in self._next.items() if topic == chunk.topic}
+            own = chunk.at_or_above(expected)
+            self._batches[chunk.topic].add(own)
+            for partition, following in own.following().items():
+                at = (chunk.topic, partition)
+                reached[at] = max(reached.get(at, 0), following)
         for at, position in reached.items():
             start = self._next.get(at)
             if start is not None and position > start:
                 self._batches[at[0]].advance(at[1], start, position)
                 self._next[at] = position
 
-    def _assigned(self, partitions: Iterable[Partition]) -> None:
+    def _assigned(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Start each partition where the lake ends. The loop raises what goes wrong: here the client would."""
+        places: dict[Partition, int] = {}
         try:
             for topic in {topic for topic, _ in partitions}:
-                self._rewind(topic, [p for t, p in partitions if t == topic])
+                found = self._places(topic, [p for t, p in partitions if t == topic])
+                places |= {(topic, p): offset for p, offset in found.items()}
         except DataCentreError as problem:
             self._failure = problem
+        self._next |= places
+        return places
 
     def _revoked(self, partitions: Iterable[Partition]) -> None:
-        """Forget what isn't committed: the next owner reads it again from the lake's position."""
-        for topic, partition in partitions:
+        """Forget what isn't committed: the next owner reads it again from the lake's position.
+
+        What is being committed gets a moment to finish, so that the next owner begins after it.
+        """
+        gone = set(partitions)
+        until = time.monotonic() + _HANDOVER_SECONDS
+        while any(t in self._committer.pending for t, _ in gone) and time.monotonic() < until:
+            self._collect(lambda progress: None, timeout_seconds=0.1)
+        for topic, partition in gone:
             self._next.pop((topic, partition), None)
             self._batches[topic] = self._batches[topic].without({partition})
+        self._paused -= gone
 
-    def _rewind(self, key: str, partitions: Collection[int]) -> None:
-        for partition, offset in self._places(key, partitions).items():
+    def _rewind(self, key: str) -> None:
+        """Drop what is buffered of a stream and read again from the lake's positions."""
+        self._batches[key] = Batch()
+        owned = [p for t, p in self._next if t == key]
+        for partition, offset in self._places(key, owned).items():
             self._next[(key, partition)] = offset
             self._consumer.seek((key, partition), offset)
 
     def _places(self, key: str, partitions: Collection[int]) -> dict[int, int]:
         """Where to read each partition from; raises CheckFailed where the topic can't give what comes next."""
         topic, found = self._topics[key], self._writers[key].positions(partitions)
-        unknown = sorted(set(partitions) - (set(found) & set(topic.first_offsets)))
-        if unknown:
-            raise CheckFailed(
-                f"{key}: the topic has new partition(s) {unknown}; start them with: datacentre sink --start-partitions"
-            )
+        require_known(topic, partitions, found)
         if any(offset > topic.end_offsets[p] for p, offset in found.items()):  # the end seen at the start is old
             topic = describe_topics(self._settings.bootstrap_servers, [self._writers[key].contract]).get(key, topic)
-        for partition, offset in found.items():
-            first, end = topic.first_offsets[partition], topic.end_offsets[partition]
-            if offset < first:
-                raise CheckFailed(
-                    f"{key}: partition {partition} offsets {offset} to {first - 1} are lost: retention removed "
-                    f"them before they were landed. Nothing was read"
-                )
-            if offset > end:
-                raise CheckFailed(
-                    f"{key}: the lake holds partition {partition} up to offset {offset - 1}, the topic ends at "
-                    f"{end - 1}: the broker has lost records. Nothing was read; its new ones would be skipped"
-                )
+        require_readable(topic, found)
         return found
 
-    def _flush_due(self) -> bool:
-        due = [key for key, batch in self._batches.items() if self._is_due(batch)]
-        for key in due:
-            self._flush(key)
-        return bool(due)
+    def _flush_due(self) -> None:
+        for key, batch in self._batches.items():
+            reason = self._flow.due(batch)
+            if reason and key not in self._committer.pending:
+                self._flush(key, reason)
 
-    def _is_due(self, batch: Batch) -> bool:
-        settings = self._settings
-        return bool(batch.ranges) and (
-            len(batch.offsets) >= settings.flush_rows
-            or batch.size_bytes >= settings.flush_bytes
-            or batch.age() >= settings.flush_seconds
-        )
-
-    def _flush(self, key: str) -> None:
-        batch = self._batches[key]
-        if not batch.ranges:
-            return
-        self._batches[key] = Batch()
+    def _flush(self, key: str, reason: Reason) -> None:
         self._check_disk()
-        try:
-            done = self._writers[key].commit(batch)
-        except Fenced:
-            self.progress.fenced += 1
-            owned = [p for t, p in self._consumer.positions() if t == key]
-            self._rewind(key, owned)
-            return
-        self.progress.commits += 1
-        self.progress.landed[key] += done.landed
-        self.progress.quarantined[key] += done.quarantined
-        self._consumer.note({(key, p): following for p, (_, following) in batch.ranges.items()})
+        self.progress.flushes[reason] += 1
+        batch, self._batches[key] = self._batches[key], Batch()
+        self._committer.submit(key, batch)
 
-    def _is_caught_up(self, watch: "_Watch") -> bool:
+    def _collect(self, told: Callable[[Progress], None], timeout_seconds: float = 0.0) -> None:
+        """Take account of the batches that are through; raises what kept one out of the lake."""
+        while (done := self._committer.collect(timeout_seconds)) is not None:
+            timeout_seconds = 0.0
+            if isinstance(done.problem, Fenced):
+                self.progress.fenced += 1
+                self._rewind(done.stream)
+            elif done.problem is not None:
+                raise done.problem
+            else:
+                self._count(done)
+                told(self.progress)
+
+    def _count(self, done: Done) -> None:
+        assert done.result is not None
+        self.progress.commits += 1
+        self.progress.commit_seconds += done.seconds
+        self.progress.landed[done.stream] += done.result.landed
+        self.progress.quarantined[done.stream] += done.result.quarantined
+        self.progress.size_bytes[done.stream] += done.batch.size_bytes
+        positions = {(done.stream, p): following for p, (_, following) in done.batch.ranges.items()}
+        self._consumer.note({at: offset for at, offset in positions.items() if at in self._next})
+
+    def _steer(self, consumer: Consumer) -> None:
+        """Pause what must wait, resume what need not any more."""
+        streams = self._flow.paused(self._batches, self._committer.pending)
+        wanted = {at for at in self._next if at[0] in streams}
+        if wanted - self._paused:
+            consumer.pause(wanted - self._paused)
+        if resumed := self._paused - wanted:
+            consumer.resume(at for at in resumed if at in self._next)
+        self._paused = wanted
+
+    def _flush_rest(self, told: Callable[[Progress], None]) -> None:
+        """Commit all that is buffered; what is fenced now is left to the next reader."""
+        while self._committer.pending or any(b.ranges for b in self._batches.values()):
+            for key, batch in self._batches.items():
+                if batch.ranges and key not in self._committer.pending:
+                    self._flush(key, "end")
+            self._collect(told, timeout_seconds=0.1)
+
+    def _lag(self) -> dict[Partition, int]:
+        """Records between the lake and the topic's end, by partition, as far as the client has heard."""
+        ends = self._consumer.ends()
+        return {at: max(0, ends[at] - offset) for at, offset in self._next.items() if at in ends}
+
+    def _is_caught_up(self, watch: _Watch) -> bool:
         behind = self.behind()
         if watch.stalled_seconds(behind) > _STALL_SECONDS:
             raise SourceUnavailable(

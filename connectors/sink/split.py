@@ -118,7 +118,7 @@ def _ingest_date(rows: pa.Table) -> pa.Array:
 
 def _project(rows: pa.Table, schema: pa.Schema, added: Mapping[str, pa.Array]) -> pa.Table:
     """The schema's columns, from `added` where it has them; null where an earlier version had no such field."""
-    held = {name: rows[name] for name in rows.column_names} | added
+    held = {name: rows[name] for name in rows.column_names} | dict(added)
     arrays = [_as_type(held.get(f.name, pa.nulls(rows.num_rows)), f.type) for f in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
 

@@ -4,6 +4,7 @@ The lake is the truth: `landed` stores for every partition the next offset to la
 commit as the rows. The other two tables may be ahead of it after a crash, never behind.
 """
 
+import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +39,12 @@ class Committed:
 
 
 class StreamWriter:
-    """Writes one stream's three tables."""
+    """Writes one stream's three tables. Positions may be asked for while another thread commits."""
 
     def __init__(self, lake: Path, contract: Contract, key: PseudonymKey, topic: Topic, start_partitions: bool = False):
         self.contract = contract
         self._lake = lake
+        self._lock = threading.Lock()
         self._topic = topic
         self._splitter = Splitter(contract, key)
         self._landed = self._bound(open_table(lake, contract, "landed"), "landed")
@@ -92,10 +94,11 @@ class StreamWriter:
 
     def positions(self, partitions: Iterable[int]) -> dict[int, int]:
         """Next offset to read by partition, after a look at what others have committed."""
-        self._landed.update_incremental()
-        found = transactions(self._landed, partitions)
-        self._check_ahead(found)
-        return found
+        with self._lock:
+            self._landed.update_incremental()
+            found = transactions(self._landed, partitions)
+            self._check_ahead(found)
+            return found
 
     def _check_ahead(self, landed: Mapping[int, int]) -> None:
         """A range that only vault or quarantine has must be decoded again by the contract they used."""
@@ -119,6 +122,10 @@ class StreamWriter:
 
         Raises SourceUnavailable when the disk or store refuses; nothing counts as written then.
         """
+        with self._lock:
+            return self._commit(batch)
+
+    def _commit(self, batch: Batch) -> Committed:
         self._landed.update_incremental()
         known = transactions(self._landed, batch.ranges)
         stale = {p for p, (start, _) in batch.ranges.items() if known.get(p) != start}

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Sequence
 
-from connectors.sink.sink import Progress, Sink
+from connectors.sink.progress import Progress
+from connectors.sink.sink import Sink
 from datacentre.contracts import choose, load_contracts
 from datacentre.control.store import opened
 from datacentre.settings import Settings

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.sink.batch import Batch
+from connectors.sink.batch import Batch, Chunk
 from connectors.sink.split import Splitter
 from datacentre.contracts import Contract, load_contracts
 from datacentre.pseudonym import PseudonymKey
@@ -20,8 +20,9 @@ LONG_AFTER_MS = 1_790_000_000_000  # September 2026, later than any sample
 def test_the_sample_passes(contract: Contract) -> None:
     lines = (SCHEMAS / "samples" / f"{contract.key}.jsonl").read_bytes().splitlines()
     batch = Batch()
-    for offset, line in enumerate(lines):
-        batch.add(0, offset, LONG_AFTER_MS, json.loads(line)[contract.kafka_key].encode(), line)
+    keys = [json.loads(line)[contract.kafka_key].encode() for line in lines]
+    records = zip(keys, lines, strict=True)
+    batch.add(Chunk.of(contract.key, ((0, n, LONG_AFTER_MS, *record) for n, record in enumerate(records))))
     parts = Splitter(contract, PseudonymKey("k1", b"s" * 32)).split(batch.table())
     assert parts.quarantine["broken_rules"].to_pylist() == []
     assert parts.landed.num_rows == len(lines) >= 20

@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from connectors.sink.batch import Batch
+from connectors.sink.batch import Batch, Chunk
 from connectors.sink.writer import StreamWriter
 from connectors.topics import Topic
 from datacentre.contracts import Contract
@@ -137,9 +137,8 @@ def _land(lake: Path, contract: Contract) -> None:
     batch = Batch()
     messages = _lines(FOLDER / contract.key / "events.jsonl")
     batch.advance(0, 0, len(messages))
-    for offset, message in enumerate(messages):
-        received_ms = round(datetime.fromisoformat(message["received"]).timestamp() * 1000)
-        batch.add(0, offset, received_ms, *_message_bytes(message))
+    times = [round(datetime.fromisoformat(m["received"]).timestamp() * 1000) for m in messages]
+    batch.add(Chunk.of(contract.key, ((0, n, times[n], *_message_bytes(m)) for n, m in enumerate(messages))))
     topic = Topic(contract.key, f"golden/{contract.key}", {0: 0}, {0: len(messages)})
     StreamWriter(lake, contract, KEY, topic).commit(batch)
 

@@ -9,11 +9,12 @@ import pyarrow as pa
 import pytest
 from kafka import KafkaAdminClient
 
-from connectors.sink.client import Message
-from connectors.sink.sink import Progress, Sink
+from connectors.sink.batch import Chunk
+from connectors.sink.progress import Progress
+from connectors.sink.sink import Sink
 from datacentre.contracts import Contract
 from datacentre.errors import CheckFailed, SourceUnavailable
-from datacentre.settings import Settings
+from datacentre.settings import KAFKA_CLIENTS, Settings
 from datacentre.stages.verify import verify
 from lake.commit import append
 from lake.tables import open_table
@@ -52,6 +53,12 @@ def produce(
         producer.produce(STREAM, key=key, value=value)
     producer.flush(30)
     return producer
+
+
+@pytest.fixture(params=KAFKA_CLIENTS)
+def centre(centre: Settings, request: pytest.FixtureRequest) -> Settings:
+    """Every test of this file runs over both clients."""
+    return replace(centre, kafka_client=request.param)
 
 
 def land(centre: Settings, contract: Contract) -> Progress:
@@ -161,12 +168,14 @@ def test_a_record_the_sink_is_not_placed_for_is_left_to_its_owner(centre: Settin
     sink._next[(STREAM, 0)] = 10
 
     class Late:
-        def poll(self, timeout_seconds: float, max_records: int) -> dict[tuple[str, int], list[Message]]:
-            return {(STREAM, p): [(o, 0, b"k", b"v") for o in (9, 10)] for p in (0, 1)}
+        def poll(self, timeout_seconds: float) -> list[Chunk]:
+            return [Chunk.of(STREAM, ((p, o, 0, b"k", b"v") for o in (9, 10))) for p in (0, 1)]
 
         def positions(self) -> dict[tuple[str, int], int]:
             return {(STREAM, 0): 11, (STREAM, 1): 11}
 
     sink._take(Late())  # type: ignore[arg-type]
     batch = sink._batches[STREAM]
-    assert (batch.partitions, batch.offsets, batch.ranges) == ([0], [10], {0: (10, 11)})
+    rows = batch.table()
+    assert (rows["kafka_partition"].to_pylist(), rows["kafka_offset"].to_pylist()) == ([0], [10])
+    assert batch.ranges == {0: (10, 11)}

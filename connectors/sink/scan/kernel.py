@@ -11,7 +11,6 @@ from numba import njit
 
 from connectors.sink.scan.kinds import BOOLEAN, DATE, INTEGER, NUMBER, STRING, STRINGS, TIMESTAMP
 
-
 _POWERS = np.array([10.0**n for n in range(23)])
 _MAX_DIGITS = 15  # a decimal of so many digits over a power up to 10^22 is rounded once, so exactly
 _MAX_INT_DIGITS = 18
@@ -386,10 +385,7 @@ def _date(buf, pos):
         return np.int64(0), False
     year = century * 100 + year2
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    if month == 2:
-        longest = 29 if leap else 28
-    else:
-        longest = 30 if month in (4, 6, 9, 11) else 31
+    longest = (29 if leap else 28) if month == 2 else 30 if month in (4, 6, 9, 11) else 31
     if day > longest:
         return np.int64(0), False
     # Days from the civil calendar, years counted from March (H. Hinnant, "chrono-compatible date algorithms").

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 import pyarrow as pa
 
-from connectors.sink.batch import Batch
+from connectors.sink.batch import Batch, Chunk
 from connectors.sink.split import Splitter
 from datacentre.contracts import Contract
 from datacentre.pseudonym import PseudonymKey
@@ -64,9 +64,9 @@ class RowCheck:
 
 def _batch(messages: Sequence[Message], time_ms: int) -> pa.Table:
     """The messages as the sink would have read them, their position as offset."""
+    records = ((0, position, time_ms, message.key, message.value) for position, message in enumerate(messages))
     batch = Batch()
-    for position, message in enumerate(messages):
-        batch.add(0, position, time_ms, message.key, message.value)
+    batch.add(Chunk.of("", records))
     return batch.table()
 
 

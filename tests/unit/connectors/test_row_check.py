@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from connectors.sink.batch import Batch
+from connectors.sink.batch import Batch, Chunk
 from connectors.sink.split import Split, Splitter
 from datacentre.contracts import Contract
 from datacentre.pseudonym import PseudonymKey
@@ -49,8 +49,7 @@ def record(contract: Contract, **changed: Any) -> bytes:
 
 def split(splitter: Splitter, *messages: tuple[bytes | None, bytes | None]) -> Split:
     batch = Batch()
-    for offset, (key, value) in enumerate(messages):
-        batch.add(0, offset, RECEIVED_MS, key, value)
+    batch.add(Chunk.of(STREAM, ((0, offset, RECEIVED_MS, *message) for offset, message in enumerate(messages))))
     return splitter.split(batch.table())
 
 

@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 import connectors.sink.writer as writer_module
-from connectors.sink.batch import Batch
+from connectors.sink.batch import Batch, Chunk
 from connectors.sink.writer import Fenced, StreamWriter
 from connectors.topics import Topic
 from datacentre.contracts import Contract
@@ -56,13 +56,14 @@ def batch(contract: Contract, partition: int, start: int, following: int) -> Bat
         }
         if offset % 2:
             fields["cid"] = f"{offset:011d}"
-        made.add(partition, offset, RECEIVED_MS, b"CID-1", json.dumps(fields).encode())
+        record = (partition, offset, RECEIVED_MS, b"CID-1", json.dumps(fields).encode())
+        made.add(Chunk.of(contract.key, [record]))
     return made
 
 
 def merged(first: Batch, second: Batch) -> Batch:
-    for name in ("partitions", "offsets", "times", "keys", "values"):
-        getattr(first, name).extend(getattr(second, name))
+    for chunk in second.chunks:
+        first.add(chunk)
     first.ranges |= second.ranges
     return first
 
@@ -235,7 +236,7 @@ def test_the_vault_forgets_a_deleted_key_while_a_sink_goes_on(lake: Path, contra
     writer.commit(batch(contract, 0, 0, 20))
     deletion = Batch()
     deletion.advance(0, 20, 21)
-    deletion.add(0, 20, RECEIVED_MS, b"CID-1", None)
+    deletion.add(Chunk.of(contract.key, [(0, 20, RECEIVED_MS, b"CID-1", None)]))
     writer.commit(deletion)
     writer.commit(batch(contract, 0, 21, 30))  # the same key, told again after its deletion
     assert forget_deleted(lake, contract) == sum(1 for o in range(20) if o % 3 and o % 2)

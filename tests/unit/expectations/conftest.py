@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from connectors.sink.batch import Batch
+from connectors.sink.batch import Batch, Chunk
 from connectors.sink.split import Splitter
 from datacentre.contracts import Contract, load_contracts
 from datacentre.pseudonym import PseudonymKey
@@ -78,7 +78,7 @@ def as_batch(contract: Contract, records: Records) -> pa.Table:
     for number, record in enumerate(records):
         key = "gone" if record is None else str(record.get(contract.kafka_key))
         value = None if record is None else json.dumps(record).encode()
-        batch.add(number % 2, number // 2, BROKER_TIME_MS, key.encode(), value)
+        batch.add(Chunk.of(contract.key, [(number % 2, number // 2, BROKER_TIME_MS, key.encode(), value)]))
     return batch.table()
 
 

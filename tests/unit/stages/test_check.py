@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from connectors.sink.batch import Batch
+from connectors.sink.batch import Batch, Chunk
 from connectors.sink.split import Splitter
 from datacentre.contracts import Contract, load_contracts
 from datacentre.control import certificates, outcomes
@@ -49,9 +49,17 @@ def land(settings: Settings, contract: Contract) -> Land:
 
     def commit(partition: int, start: int, following: int, rating: int | None = 4, step: int = 1) -> None:
         batch = Batch()
-        for offset in range(start, following, step) if rating is not None else ():
-            record = _feedback(f"{partition}-{offset}")
-            batch.add(partition, offset, BROKER_TIME_MS, record["feedback_id"].encode(), json.dumps(record).encode())
+        offsets = range(start, following, step) if rating is not None else ()
+        records = [_feedback(f"{partition}-{offset}") for offset in offsets]
+        batch.add(
+            Chunk.of(
+                contract.key,
+                (
+                    (partition, offset, BROKER_TIME_MS, record["feedback_id"].encode(), json.dumps(record).encode())
+                    for offset, record in zip(offsets, records, strict=True)
+                ),
+            )
+        )
         landed = splitter.split(batch.table()).landed
         if rating not in (None, 4):
             place = landed.schema.get_field_index("rating")

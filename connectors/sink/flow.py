@@ -1,0 +1,43 @@
+"""When to commit a stream's batch, and when to stop reading so that memory stays bounded."""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from connectors.sink.batch import Batch
+from datacentre.settings import Settings
+
+Reason = Literal["rows", "bytes", "age", "end"]
+
+_BUDGET_BATCHES = 4
+
+
+class Flow:
+    """The rules over the batches of one sink; `pending` ones are being committed."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._is_full = False
+
+    def due(self, batch: Batch) -> Reason | None:
+        """Why the batch must be committed now, if it must."""
+        if not batch.ranges:
+            return None
+        if batch.rows >= self._settings.flush_rows:
+            return "rows"
+        if batch.size_bytes >= self._settings.flush_bytes:
+            return "bytes"
+        return "age" if batch.age() >= self._settings.flush_seconds else None
+
+    def paused(self, batches: Mapping[str, Batch], pending: Mapping[str, Batch]) -> set[str]:
+        """Streams to read no further: those whose next batch is full while one is being committed, and all of
+        them from the moment that the budget is used up until half of it is free."""
+        budget = _BUDGET_BATCHES * self._settings.flush_bytes
+        held = _bytes(batches.values()) + _bytes(pending.values())
+        self._is_full = held >= (budget // 2 if self._is_full else budget)
+        if self._is_full:
+            return set(batches)
+        return {key for key in pending if self.due(batches[key]) in ("rows", "bytes")}
+
+
+def _bytes(batches: Iterable[Batch]) -> int:
+    return sum(b.size_bytes for b in batches)
