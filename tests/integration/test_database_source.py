@@ -1,7 +1,7 @@
 """Rows of a real PostgreSQL through a real broker into the lake."""
 
 import json
-import os
+import random
 import re
 import signal
 import subprocess
@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -199,9 +200,10 @@ def test_crash_between_acknowledgement_and_position_makes_no_new_event(
         stored.append(position)
         store_position(engine, name, position)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(source_positions, "store_position", dies_at_the_third)
-        pull(centre, contract, mapping, journal.url, page_rows=100)
+        with pytest.raises(KeyboardInterrupt):
+            pull(centre, contract, mapping, journal.url, page_rows=100)
     assert len(event_ids(centre)) == 300, "three pages had been acknowledged"
 
     assert pull(centre, contract, mapping, journal.url, page_rows=100).rows == 750
@@ -371,6 +373,43 @@ def test_a_watermark_that_is_the_transaction_needs_no_clock(
     assert keys(centre) == Counter(["V-LATE", "V-PROMPT", *visits(0, 30)])
 
 
+def test_many_writers_at_once_lose_nothing(
+    centre: Settings, contract: Contract, mapping: Mapping, journal: sa.Engine
+) -> None:
+    """Transactions begin, write and commit in any order while the source polls all the time."""
+
+    def write(writer: int) -> None:
+        chance = random.Random(writer)
+        for turn in range(60):
+            with transaction(journal) as open_one:
+                enter(open_one, [f"V-{writer}-{turn}"])
+                time.sleep(chance.choice([0, 0, 0.002, 0.05]))
+                open_one.commit()
+
+    with ThreadPoolExecutor(5) as threads:
+        writers = [threads.submit(write, writer) for writer in range(5)]
+        with source(centre, contract, overridden(mapping, None, 0.01), journal.url, page_rows=7) as made:
+            producer = LibrdkafkaProducer(centre.bootstrap_servers)
+            while not all(writer.done() for writer in writers):
+                made.poll(producer, lambda rows: None, lambda: False)
+            time.sleep(0.05)
+            made.poll(producer, lambda rows: None, lambda: False)
+    assert [writer.exception() for writer in writers] == [None] * 5
+    assert keys(centre) == Counter(f"V-{writer}-{turn}" for writer in range(5) for turn in range(60))
+
+
+def test_position_and_keys_in_a_control_store_on_postgresql(
+    centre: Settings, contract: Contract, mapping: Mapping, journal: sa.Engine
+) -> None:
+    shared = replace(centre, control_url=journal.url.render_as_string(hide_password=False))
+    enter(journal, visits(0, 30))
+    assert pull(shared, contract, mapping, journal.url, page_rows=7, finds_vanished=True).rows == 30
+    run(journal, "delete from his.visit_journal where entry_no = 5")
+    enter(journal, visits(30, 2))
+    outcome = pull(shared, contract, mapping, journal.url, page_rows=7, finds_vanished=True)
+    assert (outcome.rows, outcome.vanished) == (2, 1)
+
+
 def test_a_lag_leaves_the_newest_rows_for_later(
     centre: Settings, contract: Contract, mapping: Mapping, journal: sa.Engine
 ) -> None:
@@ -423,9 +462,10 @@ def test_a_key_that_was_deleted_during_a_crash_is_found(
     def dies(*arguments: Any) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(source_positions, "store_position", dies)
-        pull(centre, contract, mapping, journal.url)
+        with pytest.raises(KeyboardInterrupt):
+            pull(centre, contract, mapping, journal.url)
     run(journal, "delete from his.visit_journal")
     assert pull(centre, contract, mapping, journal.url, finds_vanished=True).vanished == 1
 
