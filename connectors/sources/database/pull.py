@@ -37,7 +37,7 @@ class PullOutcome:
 
     `deletions` counts keys deleted by a flag, `vanished` those found by comparing keys. `held_since` is
     the start of an open transaction that rows from then on wait for, `is_held` also tells of one whose
-    start isn't shown. `watermark` is the last row's.
+    start isn't shown. `watermark` is that of the last row that was ever read.
     """
 
     stream: str
@@ -75,6 +75,7 @@ class DatabaseSource:
         """`store` is the control store, `rejects` the folder of reject reports."""
         self._mapping, self._store, self._page_rows = mapping, store, page_rows
         self._section = database_section(mapping)
+        self._order = [self._section.watermark, *self._section.key]
         self._topic = names.topic(contract.key)
         self._source = f"{contract.key}/{mapping.document.source}/{self._section.label}"
         self._events = RowEvents(contract, mapping)
@@ -136,9 +137,20 @@ class DatabaseSource:
             if name not in used and not any(fnmatchcase(name, pattern) for pattern in left_out)
         )
 
-    def _page(self, table: SourceTable, frontier: Frontier) -> Page:
+    def _position(self) -> Position | None:
         stored = source_positions.load_position(self._store, self._source)
-        after = Position.from_json(stored) if stored else None
+        if not stored:
+            return None
+        if stored["order"] != self._order:
+            raise ContractError(
+                f"{self._section.label} was read in the order of {', '.join(stored['order'])} and is now mapped in "
+                f"that of {', '.join(self._order)}: read it again with --from-start"
+            )
+        return Position.from_json(stored)
+
+    def _page(self, table: SourceTable, frontier: Frontier) -> Page:
+        after = self._position()
+        self.outcome.watermark = after.texts[-1] if after else None
         assert frontier.until is not None
         with self._database.connected(table.label) as connection:
             return read_page(connection, table, self._events.columns, after, frontier.until, self._page_rows)
@@ -146,7 +158,7 @@ class DatabaseSource:
     def _send(self, page: Page, producer: Producer) -> None:
         last = page.rows[-1].position
         try:
-            stored = last.as_json()
+            stored = {"order": self._order, **last.as_json()}
         except TypeError as problem:
             raise ContractError(f"{self._section.label}: {problem}") from None
         messages = self._messages(page)

@@ -141,6 +141,15 @@ def test_reading_again_gives_the_same_ids(clinic: Clinic) -> None:
     assert len(set(clinic.sent.ids)) == 25
 
 
+def test_a_position_of_another_order_is_not_used(clinic: Clinic) -> None:
+    clinic.enter(3)
+    clinic.pull()
+    text = MAPPING.replace("watermark: changed", "watermark: happened")
+    with pytest.raises(ContractError, match=r"in the order of changed, id .* that of happened, id.*--from-start"):
+        clinic.pull(text=text)
+    assert clinic.pull(text=text, again=True).rows == 3
+
+
 def test_rows_within_the_lag_wait(clinic: Clinic) -> None:
     clinic.enter(3)
     assert clinic.pull(text=MAPPING.replace("lag_seconds: 0", "lag_seconds: 30")).rows == 0
