@@ -17,7 +17,7 @@ class Settings:
     """Where things are and how much is taken at a time.
 
     `kafka_client` is one of KAFKA_CLIENTS. A sink's memory is bounded by `flush_bytes`: it stops reading when
-    four times as much waits to be written. `session_seconds` is how long a silent sink keeps its partitions.
+    three times as much waits to be written. `session_seconds` is how long a silent sink keeps its partitions.
     A stream of which more than `poison_percent` of a window of records fail is stopped. With a
     `metrics_port` above 0 a sink tells its figures there, for Prometheus.
 
@@ -89,7 +89,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         gateway_port=_port(env, "DATACENTRE_GATEWAY_PORT", 18090),
         control_url=env.get("DATACENTRE_CONTROL_URL", f"sqlite:///{home / 'control.sqlite'}"),
         jar_cache=Path(env.get("DATACENTRE_JAR_CACHE", cache / "datacentre" / "jars")).expanduser(),
-        flush_rows=_positive_integer(env, "DATACENTRE_FLUSH_ROWS", 50_000),
+        flush_rows=_positive_integer(env, "DATACENTRE_FLUSH_ROWS", 100_000),
         flush_bytes=_positive_integer(env, "DATACENTRE_FLUSH_BYTES", 24 * 1024 * 1024),
         flush_seconds=_positive_number(env, "DATACENTRE_FLUSH_SECONDS", 0.8),
         sink_instance=env.get("DATACENTRE_SINK_INSTANCE", ""),

@@ -1,15 +1,22 @@
 """One append to one table, tied to the offsets it covers."""
 
 import json
+import time
+import uuid
 from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.transaction import AddAction
 
 from datacentre import names
-from lake.tables import bound_topic
+from lake.tables import STATISTICS, bound_topic, table_path
 
-_WRITER = WriterProperties(compression="ZSTD")
+_PARTITION = "ingest_date"
 
 
 def append(table: DeltaTable, rows: pa.Table, ranges: Mapping[int, tuple[int, int]], rules_hash: str) -> None:
@@ -17,9 +24,10 @@ def append(table: DeltaTable, rows: pa.Table, ranges: Mapping[int, tuple[int, in
 
     `rules_hash` tells by which rules the rows were placed.
 
-    The write goes through `table` itself, which remembers the version it has read: a writer that
+    The commit goes through `table` itself, which remembers the version it has read: a writer that
     committed the same partition in between is then noticed and this commit is refused with
-    deltalake's CommitFailedError. A write by path would be accepted and duplicate rows.
+    deltalake's CommitFailedError. A write by path would be accepted and duplicate rows. `table` has read
+    its own commit on return.
     """
     cluster_id, topic_id = bound_topic(table).split("/")
     properties = CommitProperties(
@@ -32,7 +40,45 @@ def append(table: DeltaTable, rows: pa.Table, ranges: Mapping[int, tuple[int, in
             "offsets": json.dumps({str(p): list(r) for p, r in sorted(ranges.items())}),
         },
     )
-    write_deltalake(table, rows, mode="append", writer_properties=_WRITER, commit_properties=properties)
+    table.create_write_transaction(
+        _write_files(table_path(table), rows),
+        "append",
+        table.schema(),
+        partition_by=[_PARTITION],
+        commit_properties=properties,
+    )
+    table.update_incremental()
+
+
+def _write_files(folder: Path, rows: pa.Table) -> list[AddAction]:
+    """One Parquet file per ingest date. A file that no commit names is nobody's, and goes with the next vacuum."""
+    days = pc.unique(rows[_PARTITION]).to_pylist()
+    return [
+        _write_file(folder, day, rows if len(days) == 1 else rows.filter(pc.equal(rows[_PARTITION], day)))
+        for day in days
+    ]
+
+
+def _write_file(folder: Path, day: date, rows: pa.Table) -> AddAction:
+    """Statistics hold partition and offset only: those of other columns would put values into the log.
+
+    Written with Arrow, at half the cost of deltalake's own writer.
+    """
+    path = f"{_PARTITION}={day}/{uuid.uuid4()}.zstd.parquet"
+    file = folder / path
+    file.parent.mkdir(exist_ok=True)
+    pq.write_table(
+        rows.drop_columns([_PARTITION]), file, compression="zstd", compression_level=1, write_statistics=STATISTICS
+    )
+    ends = {name: pc.min_max(rows[name]).as_py() for name in STATISTICS}
+    statistics = {
+        "numRecords": rows.num_rows,
+        "minValues": {name: e["min"] for name, e in ends.items()},
+        "maxValues": {name: e["max"] for name, e in ends.items()},
+        "nullCount": dict.fromkeys(STATISTICS, 0),
+    }
+    modified_ms = time.time_ns() // 1_000_000
+    return AddAction(path, file.stat().st_size, {_PARTITION: str(day)}, modified_ms, True, json.dumps(statistics))
 
 
 def recorded_hashes(table: DeltaTable, partition: int, start: int) -> set[str]:

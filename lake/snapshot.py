@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datacentre.contracts import Contract
-from lake.tables import open_table
+from lake.tables import open_table, table_path
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,6 @@ def files_with(lake: Path, contract: Contract, layer: str, ranges: Sequence[tupl
             ),
         )
         wanted = pc.or_(wanted, pc.fill_null(overlaps, True))
-    folder = Path(table.table_uri.removeprefix("file://"))
+    folder = table_path(table)
     paths = actions.filter(wanted)["path"].to_pylist()
     return Snapshot(table.version(), tuple(str(folder / path) for path in sorted(paths)))

@@ -4,6 +4,7 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -14,7 +15,7 @@ from datacentre.contracts.columns import table_schema
 from datacentre.errors import CheckFailed, ContractError, SourceUnavailable
 
 # Identifiers must never reach the log: statistics are kept for these columns only.
-_STATISTICS = "kafka_partition,kafka_offset"
+STATISTICS = ("kafka_partition", "kafka_offset")
 _CHECKPOINT_COMMITS = "100"
 _TRANSACTION_RETENTION = "delta.setTransactionRetentionDuration"
 _TOPIC = "datacentre.topic"
@@ -22,6 +23,10 @@ _TOPIC = "datacentre.topic"
 
 def table_folder(lake: Path, layer: str, key: str) -> Path:
     return lake / layer / key
+
+
+def table_path(table: DeltaTable) -> Path:
+    return Path(unquote(urlsplit(table.table_uri).path))
 
 
 def open_table(lake: Path, contract: Contract, layer: str) -> DeltaTable | None:
@@ -55,7 +60,7 @@ def create_table(lake: Path, contract: Contract, layer: str, topic: str) -> Delt
             schema=table_schema(contract, layer),
             partition_by=["ingest_date"],
             configuration={
-                "delta.dataSkippingStatsColumns": _STATISTICS,
+                "delta.dataSkippingStatsColumns": ",".join(STATISTICS),
                 "delta.checkpointInterval": _CHECKPOINT_COMMITS,
                 _TOPIC: topic,
             },

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from datacentre.contracts.columns import INSTANT
 
-_SCHEMA = pa.schema(
+BATCH = pa.schema(
     [
         ("kafka_partition", pa.int32()),
         ("kafka_offset", pa.int64()),
@@ -124,7 +124,7 @@ class Batch:
     def table(self) -> pa.Table:
         """Columns kafka_partition, kafka_offset, broker_time, record_key, value."""
         if not self.chunks:
-            return _SCHEMA.empty_table()
+            return BATCH.empty_table()
         times = _joined([c.times_ms for c in self.chunks]) * 1000
         return pa.Table.from_arrays(
             [
@@ -134,7 +134,7 @@ class Batch:
                 pa.chunked_array([c.keys for c in self.chunks]),
                 pa.chunked_array([c.values for c in self.chunks]),
             ],
-            schema=_SCHEMA,
+            schema=BATCH,
         )
 
     def without(self, partitions: set[int]) -> "Batch":

@@ -8,7 +8,7 @@ from datacentre.settings import Settings
 
 Reason = Literal["rows", "bytes", "age", "end"]
 
-_BUDGET_BATCHES = 4
+_BUDGET_BATCHES = 3
 
 
 class Flow:

@@ -1,5 +1,6 @@
 """Judge records by one version of a contract: the compiled pass where it is sure, the row check in SQL otherwise."""
 
+import uuid
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from connectors.sink.batch import BATCH
 from connectors.sink.row_check import compile_derived_columns, compile_row_check
 from connectors.sink.scan.plan import scan_plan
 from datacentre.contracts import Contract
@@ -30,6 +32,7 @@ class VersionCheck:
         self._derived = compile_derived_columns(contract)
         self._plan = scan_plan(contract)
         self._connection = connection
+        self._key = key
         self._parameters = dict(zip(("inner", "outer"), key.pads(), strict=True)) if contract.pseudonymised else None
 
     @property
@@ -63,10 +66,29 @@ class VersionCheck:
 
     def exact(self, batch: pa.Table) -> pa.Table:
         """Every row checked, with the names of all rules it broke; one row out per message in."""
-        checked = self._query(self.sql, batch)
+        self._connection.register("batch", batch)
+        try:
+            self._connection.execute(f"insert into {self._waiting} from batch")
+            checked = self._connection.sql(f"execute {self._waiting}").to_arrow_table()
+            self._connection.execute(f"truncate {self._waiting}")
+        finally:
+            self._connection.unregister("batch")
         if checked.num_rows != batch.num_rows:
             raise AssertionError(f"{self.contract.key}: {batch.num_rows} messages gave {checked.num_rows} rows")
         return checked
+
+    @cached_property
+    def _waiting(self) -> str:
+        """A table for rows to be judged, and a statement of the same name over it: planning takes longer than
+        judging a few hundred rows, so it is done once."""
+        name = f"exact_{uuid.uuid4().hex}"
+        inner, outer = (f"unhex('{pad.hex()}')" for pad in self._key.pads())
+        sql = self.sql.replace("from batch", f"from {name}").replace("$inner", inner).replace("$outer", outer)
+        self._connection.register("batch", BATCH.empty_table())
+        self._connection.execute(f"create temp table {name} as from batch")
+        self._connection.unregister("batch")
+        self._connection.execute(f"prepare {name} as {sql}")
+        return name
 
     def _query(self, sql: str, batch: pa.Table) -> pa.Table:
         self._connection.register("batch", batch)

@@ -12,6 +12,7 @@ from numba import njit
 from connectors.sink.scan.kinds import BOOLEAN, DATE, INTEGER, NUMBER, STRING, STRINGS, TIMESTAMP
 
 _POWERS = np.array([10.0**n for n in range(23)])
+_PLAIN = np.array([32 <= c < 128 and c not in (34, 92) for c in range(256)])  # ASCII that a text holds as it is
 _MAX_DIGITS = 15  # a decimal of so many digits over a power up to 10^22 is rounded once, so exactly
 _MAX_INT_DIGITS = 18
 
@@ -246,17 +247,17 @@ def _string(buf, pos, end):
     if buf[pos] != 34:
         return 0, 0
     pos += 1
-    size = 0
+    size = -pos
     while pos < end:
+        while pos < end and _PLAIN[buf[pos]]:
+            pos += 1
+        if pos >= end:
+            return 0, 0
         c = buf[pos]
         if c == 34:
-            return pos + 1, size
+            return pos + 1, size + pos
         if c < 32 or c == 92:
             return 0, 0
-        size += 1
-        if c < 128:
-            pos += 1
-            continue
         # Unicode 15, table 3-7: well-formed UTF-8 byte sequences.
         if 0xC2 <= c <= 0xDF:
             more, least, most = 1, 0x80, 0xBF
@@ -280,6 +281,7 @@ def _string(buf, pos, end):
             if not 0x80 <= buf[pos + n] <= 0xBF:
                 return 0, 0
         pos += more + 1
+        size -= more
     return 0, 0
 
 
