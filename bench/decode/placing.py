@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from connectors.sink.scan import warm
 from connectors.sink.split import Splitter
 from datacentre.contracts import Contract
 from datacentre.pseudonym import PseudonymKey
@@ -29,6 +30,8 @@ class Placed:
 
 
 def splitter(contract: Contract) -> Splitter:
+    """The sink's check of this contract, its compiled pass ready from the first message on."""
+    assert warm.wait(), "the compiled pass did not get ready"
     return Splitter(contract, PseudonymKey("k1", b"s" * 32))
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks: figures in one run on one machine, never timed tests."""

@@ -1,0 +1,1 @@
+"""How fast, how lean and how soon records get from Kafka into the lake, beside the engines one might pick instead."""
