@@ -84,5 +84,5 @@ def _landed(
     )
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
-        rows = f"select * from read_parquet($files, hive_partitioning = false) where {inside}"
+        rows = f"select * from read_parquet($files, hive_partitioning = false, union_by_name = true) where {inside}"
         yield connection, rows, {"files": list(increment.pinned.files)}

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from datacentre import names
 from lake.tables import STATISTICS, bound_topic, table_path
@@ -50,7 +50,7 @@ def append(table: DeltaTable, rows: pa.Table, ranges: Mapping[int, tuple[int, in
     table.update_incremental()
 
 
-def _write_files(folder: Path, rows: pa.Table) -> list[AddAction]:
+def _write_files(folder: Path, rows: pa.Table) -> list[AddAction | RemoveAction]:
     """One Parquet file per ingest date. A file that no commit names is nobody's, and goes with the next vacuum."""
     days = pc.unique(rows[_PARTITION]).to_pylist()
     return [

@@ -103,7 +103,8 @@ def _rows(contract: Contract, pinned: Snapshot) -> str:
         nulls = ", ".join(f'null::{kind} as "{name}"' for name, kind, *_ in described)
         return f"select {nulls} where false"
     files = ", ".join("'" + f.replace("'", "''") + "'" for f in pinned.files)
-    return f"from read_parquet([{files}], hive_partitioning = true, hive_types = {{'ingest_date': date}})"
+    options = "hive_partitioning = true, union_by_name = true, hive_types = {'ingest_date': date}"
+    return f"from read_parquet([{files}], {options})"
 
 
 def publish(marts: Path) -> Path:

@@ -2,12 +2,14 @@
 
 import os
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from datacentre.contracts import Contract
@@ -15,8 +17,10 @@ from datacentre.contracts.columns import table_schema
 from datacentre.errors import CheckFailed, ContractError, SourceUnavailable
 
 # Identifiers must never reach the log: statistics are kept for these columns only.
+LAYERS = ("landed", "quarantine", "vault")
 STATISTICS = ("kafka_partition", "kafka_offset")
 _CHECKPOINT_COMMITS = "100"
+_LOG_RETENTION = "interval 1 day"
 _TRANSACTION_RETENTION = "delta.setTransactionRetentionDuration"
 _TOPIC = "datacentre.topic"
 
@@ -32,8 +36,9 @@ def table_path(table: DeltaTable) -> Path:
 def open_table(lake: Path, contract: Contract, layer: str) -> DeltaTable | None:
     """The stream's table of this layer, or None when nothing was ever written.
 
-    Raises ContractError when its columns aren't the contract's, and CheckFailed when the table is
-    set to forget transactions: the offsets in them are what makes a restart exact.
+    Columns that the contract has gained are added, null for the rows of before. Raises ContractError when the
+    table has other columns or types than the contract, and CheckFailed when it is set to forget transactions:
+    the offsets in them are what makes a restart exact.
     """
     folder = table_folder(lake, layer, contract.key)
     try:
@@ -45,10 +50,23 @@ def open_table(lake: Path, contract: Contract, layer: str) -> DeltaTable | None:
     if _TRANSACTION_RETENTION in table.metadata().configuration:
         raise CheckFailed(f"{folder}: {_TRANSACTION_RETENTION} is set; unset it, offsets would be forgotten")
     have, want = _columns(pa.schema(table.schema().to_arrow())), _columns(table_schema(contract, layer))
-    if have != want:
-        changed = ", ".join(sorted({name for name, _ in set(have) ^ set(want)})) or "their order"
-        raise ContractError(f"{folder}: columns differ from contract {contract.schema_tag}: {changed}")
+    changed = sorted(name for name, kind in have.items() if want.get(name) != kind)
+    if changed:
+        raise ContractError(f"{folder}: columns differ from contract {contract.schema_tag}: {', '.join(changed)}")
+    if gained := [name for name in want if name not in have]:
+        _add_columns(table, contract, layer, gained)
     return table
+
+
+def _add_columns(table: DeltaTable, contract: Contract, layer: str, gained: Sequence[str]) -> None:
+    fields = DeltaSchema.from_arrow(table_schema(contract, layer)).fields
+    try:
+        table.alter.add_columns([f for f in fields if f.name in gained])
+    except DeltaError:  # another process of the new contract was faster, or a commit came in between
+        table.update_incremental()
+        have = _columns(pa.schema(table.schema().to_arrow()))
+        if left := [name for name in gained if name not in have]:
+            _add_columns(table, contract, layer, left)
 
 
 def create_table(lake: Path, contract: Contract, layer: str, topic: str) -> DeltaTable:
@@ -62,6 +80,7 @@ def create_table(lake: Path, contract: Contract, layer: str, topic: str) -> Delt
             configuration={
                 "delta.dataSkippingStatsColumns": ",".join(STATISTICS),
                 "delta.checkpointInterval": _CHECKPOINT_COMMITS,
+                "delta.logRetentionDuration": _LOG_RETENTION,
                 _TOPIC: topic,
             },
             raise_if_key_not_exists=False,
@@ -96,5 +115,5 @@ def bound_topic(table: DeltaTable) -> str:
     return table.metadata().configuration[_TOPIC]
 
 
-def _columns(schema: pa.Schema) -> list[tuple[str, str]]:
-    return [(f.name, str(f.type).replace("<item: ", "<element: ")) for f in schema]
+def _columns(schema: pa.Schema) -> dict[str, str]:
+    return {f.name: str(f.type).replace("<item: ", "<element: ") for f in schema}

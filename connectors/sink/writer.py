@@ -153,7 +153,6 @@ class StreamWriter:
         """Append the rows at or above this table's own transaction, and never lower that."""
         if rows.num_rows == 0:
             return
-        table.update_incremental()
         ahead = transactions(table, ranges)
         is_new = pa.array([True] * rows.num_rows)
         for partition, following in ahead.items():

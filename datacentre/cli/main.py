@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from datacentre.cli import demo, gateway, ingest, marts, pull, quarantine, services
+from datacentre.cli import contract, demo, gateway, ingest, marts, pull, quarantine, services
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,5 +32,6 @@ for command in (
     demo.demo,
 ):
     app.command()(command)
+app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(gateway.keys, name="gateway-key")

@@ -1,6 +1,7 @@
-"""`python -m datacentre.contracts.drift`: are the generated files what the contracts say?
+"""`python -m datacentre.contracts.drift`: are the generated files what the contracts say, and the contracts what
+was published?
 
-With `--write` it writes them, and removes those of contracts that are gone.
+With `--write` it writes the files, removes those of contracts that are gone, and publishes first versions.
 """
 
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from datacentre.contracts.generate import drift, generated_files
 from datacentre.contracts.load import load_contracts
+from datacentre.contracts.versions import publish, published_versions, unpublished
 from datacentre.settings import from_environment
 
 
@@ -22,11 +24,21 @@ def write(schemas: Path, dbt_project: Path) -> None:
         path.write_text(text, encoding="utf-8")
 
 
+def publish_first_versions(schemas: Path) -> None:
+    for key, contract in load_contracts(schemas).items():
+        if not published_versions(schemas, key):
+            publish(contract, schemas / "contracts" / f"{key}.yaml", schemas)
+
+
 def main() -> int:
     settings = from_environment()
     if "--write" in sys.argv[1:]:
         write(settings.schemas, settings.dbt_project)
-    found = drift(load_contracts(settings.schemas), settings.dbt_project, settings.schemas)
+        publish_first_versions(settings.schemas)
+    contracts = load_contracts(settings.schemas)
+    found = drift(contracts, settings.dbt_project, settings.schemas)
+    files = ((c, settings.contracts / f"{key}.yaml") for key, c in contracts.items())
+    found += [problem for c, file in files if (problem := unpublished(c, file, settings.schemas))]
     for line in found:
         print(line)
     return 1 if found else 0

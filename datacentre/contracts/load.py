@@ -30,6 +30,7 @@ from datacentre.contracts.model import (
     Field,
     RecordRule,
 )
+from datacentre.contracts.versions import published_file, published_versions, version_number, with_earlier
 from datacentre.errors import ContractError
 from datacentre.located_yaml import LocatedYaml, read_located
 
@@ -45,6 +46,15 @@ def load_contracts(schemas: Path) -> dict[str, Contract]:
     return {contract.key: contract for contract in (load_contract(f, schemas) for f in files)}
 
 
+def _with_published(contract: Contract, schemas: Path) -> Contract:
+    before = [
+        load_version(published_file(schemas, contract.key, version), contract.key, schemas)
+        for version in published_versions(schemas, contract.key)
+        if version_number(version) < version_number(contract.version)
+    ]
+    return with_earlier(contract, before)
+
+
 def choose(contracts: Mapping[str, Contract], keys: Sequence[str] | None) -> dict[str, Contract]:
     """The contracts of these keys, of all when none is given; raises ContractError for an unknown one."""
     unknown = sorted(set(keys or ()) - set(contracts))
@@ -54,14 +64,19 @@ def choose(contracts: Mapping[str, Contract], keys: Sequence[str] | None) -> dic
 
 
 def load_contract(file: Path, schemas: Path) -> Contract:
-    """One contract; raises ContractError naming file, line, field and what is wrong."""
+    """One contract with its earlier versions; raises ContractError naming file, line, field and what is wrong."""
+    return _with_published(load_version(file, file.stem, schemas), schemas)
+
+
+def load_version(file: Path, key: str, schemas: Path) -> Contract:
+    """One version of the contract `key`, by itself."""
     located = read_located(file)
     _check_standard(located)
     document = OpenDataContractStandard(**located.value)
     if document.apiVersion != STANDARD_VERSION:
         raise located.error(("apiVersion",), f"must be {STANDARD_VERSION}")
-    if document.id != file.stem:
-        raise located.error(("id",), f"must equal the file's name {file.stem!r}")
+    if document.id != key:
+        raise located.error(("id",), f"must equal the file's name {key!r}")
     return _Reader(located, document, schemas).contract()
 
 

@@ -1,0 +1,75 @@
+"""Keep tables quick: small files become large ones, old log entries and files nobody names go.
+
+None of it stops the sinks: they append beside it, and a commit that meets one of these tries again.
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from datacentre.contracts import Contract
+from datacentre.errors import SourceUnavailable
+from lake.tables import LAYERS, open_table
+
+_TARGET_BYTES = 64 * 1024 * 1024
+_SMALL_FILES = 8
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """What was done to one table: files merged away and made, and files deleted that nothing named."""
+
+    stream: str
+    layer: str
+    merged: int
+    made: int
+    deleted: int
+
+
+def keep_up(lake: Path, contract: Contract, retention_hours: int) -> tuple[Upkeep, ...]:
+    """Compact, clean the log and vacuum the stream's tables; a table that another process keeps up is left out.
+
+    Files that were replaced stay for `retention_hours`, so that readers of older versions can finish. Raises
+    SourceUnavailable when the disk or store refuses.
+    """
+    return tuple(done for layer in LAYERS if (done := _keep_up_table(lake, contract, layer, retention_hours)))
+
+
+def _keep_up_table(lake: Path, contract: Contract, layer: str, retention_hours: int) -> Upkeep | None:
+    with _only_keeper(lake, contract.key, layer) as is_alone:
+        table = open_table(lake, contract, layer) if is_alone else None
+        if table is None:
+            return None
+        merged = made = 0
+        try:
+            if len(table.file_uris()) >= _SMALL_FILES:
+                metrics = table.optimize.compact(target_size=_TARGET_BYTES)
+                merged, made = metrics["numFilesRemoved"], metrics["numFilesAdded"]
+            table.cleanup_metadata()
+            deleted = table.vacuum(
+                retention_hours=retention_hours, dry_run=False, enforce_retention_duration=False, full=True
+            )
+        except CommitFailedError:  # an erasure came first; the next round does it
+            return None
+        except (DeltaError, OSError) as problem:
+            raise SourceUnavailable(
+                f"{contract.key}: upkeep of {layer} failed: {' '.join(str(problem).split())[:200]}"
+            ) from problem
+        return Upkeep(contract.key, layer, merged, made, len(deleted))
+
+
+@contextmanager
+def _only_keeper(lake: Path, key: str, layer: str) -> Iterator[bool]:
+    folder = lake / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"upkeep.{layer}.{key}").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
