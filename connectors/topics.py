@@ -1,7 +1,7 @@
 """Topics: created from the contracts, described by their ids."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
@@ -29,6 +29,12 @@ class Topic:
     @property
     def partitions(self) -> tuple[int, ...]:
         return tuple(sorted(self.first_offsets))
+
+    def in_lake(self, bases: Mapping[int, int]) -> "Topic":
+        """The same with offsets as the lake counts them: a topic made anew begins at a base above the old ones."""
+        first = {p: offset + bases.get(p, 0) for p, offset in self.first_offsets.items()}
+        end = {p: offset + bases.get(p, 0) for p, offset in self.end_offsets.items()}
+        return replace(self, first_offsets=first, end_offsets=end)
 
 
 def admin_client(bootstrap_servers: str) -> KafkaAdminClient:

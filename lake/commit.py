@@ -19,10 +19,12 @@ from lake.tables import STATISTICS, bound_topic, table_path
 _PARTITION = "ingest_date"
 
 
-def append(table: DeltaTable, rows: pa.Table, ranges: Mapping[int, tuple[int, int]], rules_hash: str) -> None:
+def append(
+    table: DeltaTable, rows: pa.Table, ranges: Mapping[int, tuple[int, int]], rules_hash: str, note: str = ""
+) -> None:
     """Append `rows` and record, per partition, the range `(start, next)` that they stand for.
 
-    `rules_hash` tells by which rules the rows were placed.
+    `rules_hash` tells by which rules the rows were placed, `note` what else the log should tell.
 
     The commit goes through `table` itself, which remembers the version it has read: a writer that
     committed the same partition in between is then noticed and this commit is refused with
@@ -38,6 +40,7 @@ def append(table: DeltaTable, rows: pa.Table, ranges: Mapping[int, tuple[int, in
         custom_metadata={
             "rules_hash": rules_hash,
             "offsets": json.dumps({str(p): list(r) for p, r in sorted(ranges.items())}),
+            **({"note": note} if note else {}),
         },
     )
     table.create_write_transaction(

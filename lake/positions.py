@@ -7,7 +7,7 @@ from deltalake import DeltaTable
 
 from datacentre import names
 from datacentre.contracts import Contract
-from lake.tables import bound_topic, open_table
+from lake.tables import bound_topic, offset_bases, open_table
 
 
 def transactions(table: DeltaTable, partitions: Iterable[int]) -> dict[int, int]:
@@ -23,6 +23,12 @@ def partitions_of(table: DeltaTable, at_least: int) -> range:
     while transactions(table, [count]):
         count += 1
     return range(count)
+
+
+def landed_bases(lake: Path, contract: Contract) -> dict[int, int]:
+    """What the lake adds to the topic's offsets, by partition; see `lake.tables.offset_bases`."""
+    table = open_table(lake, contract, "landed")
+    return {} if table is None else offset_bases(table)
 
 
 def landed_positions(lake: Path, contract: Contract) -> dict[int, int]:

@@ -1,8 +1,9 @@
 """Open a stream's Delta tables, or create them from its contract."""
 
+import json
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -23,6 +24,8 @@ _CHECKPOINT_COMMITS = "100"
 _LOG_RETENTION = "interval 1 day"
 _TRANSACTION_RETENTION = "delta.setTransactionRetentionDuration"
 _TOPIC = "datacentre.topic"
+_BASES = "datacentre.offset_bases"
+_EARLIER_TOPICS = "datacentre.earlier_topics"
 
 
 def table_folder(lake: Path, layer: str, key: str) -> Path:
@@ -113,6 +116,21 @@ def lake_id(lake: Path) -> str:
 def bound_topic(table: DeltaTable) -> str:
     """`<cluster id>/<topic id>` whose offsets this table holds."""
     return table.metadata().configuration[_TOPIC]
+
+
+def offset_bases(table: DeltaTable) -> dict[int, int]:
+    """By partition, what is added to the topic's offsets to get the lake's; empty for the first topic of a table."""
+    written = json.loads(table.metadata().configuration.get(_BASES, "{}"))
+    return {int(p): base for p, base in written.items()}
+
+
+def bind_topic(table: DeltaTable, topic: str, bases: Mapping[int, int]) -> None:
+    """Go on with another topic; the one before is kept in the table's properties with its bases."""
+    earlier = json.loads(table.metadata().configuration.get(_EARLIER_TOPICS, "[]"))
+    earlier.append({"topic": bound_topic(table), "bases": offset_bases(table)})
+    properties = {_TOPIC: topic, _BASES: json.dumps(bases), _EARLIER_TOPICS: json.dumps(earlier)}
+    table.alter.set_table_properties(properties, raise_if_not_exists=False)
+    table.update_incremental()
 
 
 def _columns(schema: pa.Schema) -> dict[str, str]:

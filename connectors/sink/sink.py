@@ -8,7 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from connectors.sink.batch import Batch
 from connectors.sink.clients import Consumer, Membership, Partition, open_consumer
 from connectors.sink.committer import Committer, Done
+from connectors.sink.consent import NO_CONSENT, Consent
 from connectors.sink.flow import Flow, Reason
+from connectors.sink.keeper import Keeper
 from connectors.sink.metrics import SinkMetrics
 from connectors.sink.places import require_known, require_readable
 from connectors.sink.progress import Progress
@@ -62,7 +64,7 @@ class Sink:
         self,
         settings: Settings,
         contracts: Mapping[str, Contract],
-        start_partitions: bool = False,
+        consent: Consent = NO_CONSENT,
     ):
         """Raises SourceUnavailable without a broker or disk, and a stream's failure when none is left."""
         self._settings = settings
@@ -74,9 +76,11 @@ class Sink:
         self.failures: dict[str, DataCentreError] = {}
         for stream, contract in contracts.items():
             try:
-                self._writers[stream] = StreamWriter(
-                    settings.lake, contract, key, self._topics[stream], start_partitions=start_partitions
-                )
+                writer = StreamWriter(settings.lake, contract, key, self._topics[stream], consent)
+                self._writers[stream] = writer
+                self._topics[stream] = self._topics[stream].in_lake(writer.bases)
+                if consent.skip_lost and (lost := writer.skip_lost()):
+                    _log.warning("%s: went on behind lost offsets, by partition (first, next): %s", stream, lost)
                 self._places(stream, self._topics[stream].partitions)
             except DataCentreError as problem:
                 self._leave_out(stream, problem)
@@ -88,6 +92,7 @@ class Sink:
         self._failure: DataCentreError | None = None
         self._flow = Flow(settings)
         self._committer = Committer(self._writers)
+        self._keeper = Keeper(settings.lake, contracts)
         self.progress = Progress()
 
     def _leave_out(self, stream: str, problem: DataCentreError) -> None:
@@ -126,6 +131,7 @@ class Sink:
             self._flush_rest(told)
         finally:
             self._committer.close()
+            self._keeper.close()
             consumer.close()
             metrics.close()
         return self.progress
@@ -154,8 +160,9 @@ class Sink:
         finally:
             if self._failure is not None:  # it is why the client found a partition without a place
                 raise self._failure
-        reached = dict(consumer.positions())
-        for chunk in chunks:
+        reached = {at: offset + self._base(at) for at, offset in consumer.positions().items()}
+        for topic_chunk in chunks:
+            chunk = topic_chunk.shifted(self._writers[topic_chunk.topic].bases)
             # No longer ours, or not yet placed: its next owner reads it. A record must lie in its batch's range.
             expected = {p: o for (topic, p), o in self._next.items() if topic == chunk.topic}
             own = chunk.at_or_above(expected)
@@ -179,7 +186,11 @@ class Sink:
         except DataCentreError as problem:
             self._failure = problem
         self._next |= places
-        return places
+        return {at: offset - self._base(at) for at, offset in places.items()}
+
+    def _base(self, at: Partition) -> int:
+        """What is added to the topic's offsets to get the lake's."""
+        return self._writers[at[0]].bases.get(at[1], 0)
 
     def _revoked(self, partitions: Iterable[Partition]) -> None:
         """Forget what isn't committed: the next owner reads it again from the lake's position.
@@ -201,14 +212,16 @@ class Sink:
         owned = [p for t, p in self._next if t == key]
         for partition, offset in self._places(key, owned).items():
             self._next[(key, partition)] = offset
-            self._consumer.seek((key, partition), offset)
+            self._consumer.seek((key, partition), offset - self._base((key, partition)))
 
     def _places(self, key: str, partitions: Collection[int]) -> dict[int, int]:
         """Where to read each partition from; raises CheckFailed where the topic can't give what comes next."""
         topic, found = self._topics[key], self._writers[key].positions(partitions)
         require_known(topic, partitions, found)
         if any(offset > topic.end_offsets[p] for p, offset in found.items()):  # the end seen at the start is old
-            topic = describe_topics(self._settings.bootstrap_servers, [self._writers[key].contract]).get(key, topic)
+            writer = self._writers[key]
+            now = describe_topics(self._settings.bootstrap_servers, [writer.contract]).get(key)
+            topic = now.in_lake(writer.bases) if now else topic
         require_readable(topic, found)
         return found
 
@@ -244,8 +257,9 @@ class Sink:
         self.progress.landed[done.stream] += done.result.landed
         self.progress.quarantined[done.stream] += done.result.quarantined
         self.progress.size_bytes[done.stream] += done.batch.size_bytes
+        self._keeper.committed(done.stream)
         positions = {(done.stream, p): following for p, (_, following) in done.batch.ranges.items()}
-        self._consumer.note({at: offset for at, offset in positions.items() if at in self._next})
+        self._consumer.note({at: offset - self._base(at) for at, offset in positions.items() if at in self._next})
 
     def _steer(self, consumer: Consumer) -> None:
         """Pause what must wait, resume what need not any more."""
@@ -268,7 +282,7 @@ class Sink:
     def _lag(self) -> dict[Partition, int]:
         """Records between the lake and the topic's end, by partition, as far as the client has heard."""
         ends = self._consumer.ends()
-        return {at: max(0, ends[at] - offset) for at, offset in self._next.items() if at in ends}
+        return {at: max(0, ends[at] + self._base(at) - n) for at, n in self._next.items() if at in ends}
 
     def _is_caught_up(self, watch: _Watch) -> bool:
         behind = self.behind()

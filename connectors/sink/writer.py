@@ -15,14 +15,15 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from connectors.sink.batch import Batch
+from connectors.sink.consent import NO_CONSENT, Consent
 from connectors.sink.split import Splitter
 from connectors.topics import Topic
 from datacentre.contracts import Contract
 from datacentre.errors import CheckFailed, SourceUnavailable
 from datacentre.pseudonym import PseudonymKey
 from lake.commit import append, recorded_hashes
-from lake.positions import transactions
-from lake.tables import bound_topic, create_table, open_table
+from lake.positions import partitions_of, transactions
+from lake.tables import bind_topic, bound_topic, create_table, offset_bases, open_table
 
 
 class Fenced(Exception):
@@ -41,16 +42,21 @@ class Committed:
 class StreamWriter:
     """Writes one stream's three tables. Positions may be asked for while another thread commits."""
 
-    def __init__(self, lake: Path, contract: Contract, key: PseudonymKey, topic: Topic, start_partitions: bool = False):
+    def __init__(self, lake: Path, contract: Contract, key: PseudonymKey, topic: Topic, consent: Consent = NO_CONSENT):
         self.contract = contract
         self._lake = lake
         self._lock = threading.Lock()
         self._topic = topic
         self._splitter = Splitter(contract, key)
+        self._consent = consent
         self._landed = self._bound(open_table(lake, contract, "landed"), "landed")
         self._vault = self._bound(open_table(lake, contract, "vault"), "vault")
         self._quarantine = self._bound(open_table(lake, contract, "quarantine"), "quarantine")
-        self._begin(start_partitions)
+        if bound_topic(self._landed) != topic.identity:
+            self._bind_anew()
+        self.bases = offset_bases(self._landed)
+        self._topic = topic.in_lake(self.bases)
+        self._begin()
 
     def _bound(self, table: DeltaTable | None, layer: str) -> DeltaTable:
         """The table, created when absent; refuses one that holds another topic's offsets."""
@@ -59,22 +65,40 @@ class StreamWriter:
             if layer != "landed" and self._landed.version() > 0:
                 raise CheckFailed(f"{key}: landed has rows, but its {layer} table is gone; restore it from backup")
             return create_table(self._lake, self.contract, layer, self._topic.identity)
-        if bound_topic(table) != self._topic.identity:
+        if bound_topic(table) != self._topic.identity and not self._consent.new_topic:
             raise CheckFailed(
                 f"{key}: {layer} holds offsets of topic {bound_topic(table)}, the broker's topic is "
                 f"{self._topic.identity}: it was recreated or this is another cluster. Nothing was read. "
-                f"Point KAFKA_BOOTSTRAP_SERVERS at the right broker, or start anew with another DATACENTRE_HOME"
+                f"Point KAFKA_BOOTSTRAP_SERVERS at the right broker, or, when the topic was made anew on purpose, go "
+                f"on with it: datacentre sink {key} --new-topic"
             )
         return table
 
-    def _begin(self, start_partitions: bool) -> None:
+    def _bind_anew(self) -> None:
+        """Count the new topic's offsets from above the old one's. Landed comes last: until it is bound, all of
+        this is done again."""
+        partitions = partitions_of(self._landed, len(self._topic.partitions))
+        bases = transactions(self._landed, partitions)
+        for table, layer in ((self._vault, "vault"), (self._quarantine, "quarantine")):
+            if bound_topic(table) == self._topic.identity:
+                continue
+            ahead = {p: n for p, n in transactions(table, partitions).items() if n > bases.get(p, 0)}
+            if ahead:
+                raise CheckFailed(
+                    f"{self.contract.key}: {layer} holds offsets of the old topic that landed lacks (up to {ahead}); "
+                    f"they can be read no more. Restore the tables from backup"
+                )
+            bind_topic(table, self._topic.identity, bases)
+        bind_topic(self._landed, self._topic.identity, bases)
+
+    def _begin(self) -> None:
         """Record where each partition of a new table starts; others only when told to."""
         known = transactions(self._landed, self._topic.partitions)
         missing = [p for p in self._topic.partitions if p not in known]
         if not missing:
             return
-        is_new = not known and self._landed.version() == 0
-        if not is_new and not start_partitions:
+        is_new = not known and (self._landed.version() == 0 or bool(self.bases))
+        if not is_new and not self._consent.start_partitions:
             raise CheckFailed(
                 f"{self.contract.key}: landed has rows but no transaction for partition(s) {missing}: was the "
                 f"topic given more partitions, or the log cut? Start them with: datacentre sink --start-partitions"
@@ -88,6 +112,21 @@ class StreamWriter:
             append(self._landed, self._landed_rows(), ranges, self._splitter.rules_hash)
         except CommitFailedError:  # a second sink that starts at the same time has just done it
             self._landed.update_incremental()
+
+    def skip_lost(self) -> dict[int, tuple[int, int]]:
+        """Go on behind what the topic has lost; returns the ranges `(first, next)` given up, by partition.
+
+        The commit that moves the position names them.
+        """
+        with self._lock:
+            self._landed.update_incremental()
+            found = transactions(self._landed, self._topic.partitions)
+            first = self._topic.first_offsets
+            lost = {p: (offset, first[p]) for p, offset in found.items() if offset < first[p]}
+            if lost:
+                told = ", ".join(f"partition {p} offsets {a} to {b - 1}" for p, (a, b) in sorted(lost.items()))
+                append(self._landed, self._landed_rows(), lost, self._splitter.rules_hash, note=f"lost: {told}")
+            return lost
 
     def _landed_rows(self) -> pa.Table:
         return pa.schema(self._landed.schema().to_arrow()).empty_table()

@@ -125,16 +125,21 @@ def sink(
     start_partitions: Annotated[
         bool, typer.Option("--start-partitions", help="begin partitions that were added to a topic")
     ] = False,
+    skip_lost: Annotated[
+        bool, typer.Option("--skip-lost", help="go on behind offsets that retention removed before they were landed")
+    ] = False,
+    new_topic: Annotated[bool, typer.Option("--new-topic", help="go on with a topic that was made anew")] = False,
     json: Json = False,
 ) -> None:
     """Land records in the lake, exactly once."""
+    from connectors.sink.consent import Consent
     from connectors.sink.sink import Sink
     from datacentre.contracts import choose, load_contracts
 
     settings = from_environment()
     contracts = load_contracts(settings.schemas)
     chosen = choose(contracts, streams)
-    member = Sink(settings, chosen, start_partitions=start_partitions)
+    member = Sink(settings, chosen, Consent(start_partitions, skip_lost, new_topic))
     for problem in member.failures.values():
         err.print(f"left out: {problem}", markup=False, highlight=False)
     asked: list[int] = []

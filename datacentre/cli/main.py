@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from datacentre.cli import contract, demo, gateway, ingest, marts, pull, quarantine, services
+from datacentre.cli import contract, demo, gateway, ingest, marts, pull, quarantine, services, upkeep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +29,7 @@ for command in (
     marts.query,
     ingest.verify,
     marts.forget,
+    upkeep.upkeep,
     demo.demo,
 ):
     app.command()(command)

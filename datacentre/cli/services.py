@@ -114,14 +114,15 @@ def _streams(settings: Settings, is_broker_up: bool) -> list[dict[str, object]]:
     from datacentre.contracts import load_contracts
     from datacentre.control.certificates import certified_ranges, held
     from datacentre.control.store import opened
-    from lake.positions import landed_positions
+    from lake.positions import landed_bases, landed_positions
 
     contracts = load_contracts(settings.schemas)
     ends: dict[str, int] = {}
     if is_broker_up:
         try:
             topics = describe_topics(settings.bootstrap_servers, contracts.values())
-            ends = {key: sum(topic.end_offsets.values()) for key, topic in topics.items()}
+            bases = {key: landed_bases(settings.lake, contracts[key]) for key in topics}
+            ends = {key: sum(topic.in_lake(bases[key]).end_offsets.values()) for key, topic in topics.items()}
         except SourceUnavailable:
             ends = {}
     rows: list[dict[str, object]] = []

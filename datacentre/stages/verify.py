@@ -12,7 +12,7 @@ from datacentre.contracts import Contract, choose, load_contracts
 from datacentre.errors import CheckFailed
 from datacentre.settings import Settings
 from lake.offsets import held_offsets
-from lake.positions import landed_positions
+from lake.positions import landed_bases, landed_positions
 from lake.tables import bound_topic, open_table
 
 _EMPTY = np.asarray([], dtype=np.int64)
@@ -79,6 +79,9 @@ def _stream_reports(
     positions: Mapping[int, int],
     scope: Scope,
 ) -> list[PartitionReport]:
+    bases = landed_bases(settings.lake, contract)
+    topic = topic.in_lake(bases)
+    in_topic = {p: offsets + bases.get(p, 0) for p, offsets in in_topic.items()}
     rows = ("landed", "quarantine", "identified", "deleted", "vault")
     held = {r: held_offsets(settings.lake, contract, r) for r in rows}
     partitions = sorted(set(in_topic) | set(positions) | {p for h in held.values() for p in h})

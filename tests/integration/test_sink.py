@@ -5,13 +5,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import confluent_kafka
+import confluent_kafka.admin
 import pyarrow as pa
 import pytest
 from kafka import KafkaAdminClient
 
 from connectors.sink.batch import Chunk
+from connectors.sink.consent import NO_CONSENT, Consent
 from connectors.sink.progress import Progress
 from connectors.sink.sink import Sink
+from connectors.topics import describe_topics
 from datacentre.contracts import Contract
 from datacentre.errors import CheckFailed, SourceUnavailable
 from datacentre.settings import KAFKA_CLIENTS, Settings
@@ -61,8 +64,8 @@ def centre(centre: Settings, request: pytest.FixtureRequest) -> Settings:
     return replace(centre, kafka_client=request.param)
 
 
-def land(centre: Settings, contract: Contract) -> Progress:
-    sink = Sink(centre, {STREAM: contract})
+def land(centre: Settings, contract: Contract, consent: Consent = NO_CONSENT) -> Progress:
+    sink = Sink(centre, {STREAM: contract}, consent)
     return sink.run(until_caught_up=True, stopping=lambda: False, told=lambda progress: None)
 
 
@@ -106,6 +109,41 @@ def test_a_recreated_topic_fails_closed(centre: Settings, contract: Contract, co
     produce(centre, (vote(contract, n) for n in range(50)))
     with pytest.raises(CheckFailed, match="recreated"):
         land(centre, contract)
+
+
+def test_a_recreated_topic_goes_on_when_told(
+    centre: Settings, contract: Contract, contracts: dict[str, Contract]
+) -> None:
+    produce(centre, (vote(contract, n) for n in range(100)))
+    land(centre, contract)
+    fresh_topics(centre.bootstrap_servers, contracts)
+    produce(centre, (vote(contract, n) for n in range(100, 150)))
+    progress = land(centre, contract, Consent(new_topic=True))
+    assert progress.records == 50
+    produce(centre, (vote(contract, n) for n in range(150, 170)))
+    assert land(centre, contract).records == 20
+    reports = verify(centre, [STREAM])
+    assert [r.differences for r in reports] == [(), ()]
+    assert sum(r.topic for r in reports) == 70
+    assert sum(r.landed + r.quarantined for r in reports) == 170, "the old topic's records stay"
+
+
+def test_offsets_lost_to_retention_fail_closed_and_are_skipped_when_told(centre: Settings, contract: Contract) -> None:
+    produce(centre, (vote(contract, n) for n in range(100)))
+    land(centre, contract)
+    produce(centre, (vote(contract, n) for n in range(100, 200)))
+    client = confluent_kafka.admin.AdminClient({"bootstrap.servers": centre.bootstrap_servers})
+    ends = describe_topics(centre.bootstrap_servers, [contract])[STREAM].end_offsets
+    deleted = client.delete_records([confluent_kafka.TopicPartition(STREAM, p, end) for p, end in ends.items()])
+    assert all(future.result() for future in deleted.values())
+    produce(centre, (vote(contract, n) for n in range(200, 230)))
+    with pytest.raises(CheckFailed, match=r"offsets \d+ to \d+ are lost: retention removed them .*--skip-lost"):
+        land(centre, contract)
+    assert land(centre, contract, Consent(skip_lost=True)).records == 30
+    assert [r.differences for r in verify(centre, [STREAM])] == [(), ()]
+    table = open_table(centre.lake, contract, "landed")
+    assert table is not None
+    assert any("lost: partition" in entry.get("note", "") for entry in table.history())
 
 
 def test_a_stream_that_does_not_fit_leaves_the_others_alone(

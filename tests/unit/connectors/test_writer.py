@@ -12,6 +12,7 @@ from deltalake.exceptions import CommitFailedError
 
 import connectors.sink.writer as writer_module
 from connectors.sink.batch import Batch, Chunk
+from connectors.sink.consent import Consent
 from connectors.sink.writer import Fenced, StreamWriter
 from connectors.topics import Topic
 from datacentre.contracts import Contract
@@ -203,7 +204,7 @@ def test_a_partition_nobody_started_is_refused_until_told(lake: Path, contract: 
     grown = replace(TOPIC, first_offsets={0: 0, 1: 0, 2: 0})
     with pytest.raises(CheckFailed, match=r"partition\(s\) \[2\].*--start-partitions"):
         open_writer(lake, contract, grown)
-    open_writer(lake, contract, grown, start_partitions=True)
+    open_writer(lake, contract, grown, consent=Consent(start_partitions=True))
     assert landed_positions(lake, contract)[2] == 0
 
 

@@ -1,0 +1,42 @@
+"""Upkeep run by the sink itself, beside its commits."""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from datacentre.contracts import Contract
+from datacentre.errors import DataCentreError
+from lake.upkeep import keep_up
+
+_COMMITS = 100
+_RETENTION_HOURS = 168
+_log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Keeps a stream's tables up after every hundred of its commits, one stream at a time."""
+
+    def __init__(self, lake: Path, contracts: Mapping[str, Contract]):
+        self._lake, self._contracts = lake, contracts
+        self._since: Counter[str] = Counter()
+        self._thread: threading.Thread | None = None
+
+    def committed(self, stream: str) -> None:
+        self._since[stream] += 1
+        if self._since[stream] >= _COMMITS and (self._thread is None or not self._thread.is_alive()):
+            self._since[stream] = 0
+            self._thread = threading.Thread(target=self._keep_up, args=(stream,), name="sink-keeper")
+            self._thread.start()
+
+    def close(self) -> None:
+        """Wait for what has begun."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _keep_up(self, stream: str) -> None:
+        try:
+            keep_up(self._lake, self._contracts[stream], _RETENTION_HOURS)
+        except DataCentreError as problem:  # the next hundred commits try again
+            _log.warning("%s", problem)

@@ -1,0 +1,34 @@
+"""`upkeep`: what the sinks do beside their commits, by hand or by schedule."""
+
+from typing import Annotated
+
+import typer
+
+from datacentre.cli.console import one_line_errors, print_json, print_table, progress_bar
+from datacentre.settings import from_environment
+
+
+@one_line_errors
+def upkeep(
+    streams: Annotated[list[str] | None, typer.Argument(help="stream keys; all when none is named")] = None,
+    retention_hours: Annotated[
+        int, typer.Option(min=0, help="how long replaced files stay for readers of older versions")
+    ] = 168,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")] = False,
+) -> None:
+    """Merge small files, clean the logs and delete files that nothing names; the sinks go on meanwhile."""
+    from datacentre.contracts import choose, load_contracts
+    from lake.upkeep import keep_up
+
+    settings = from_environment()
+    chosen = choose(load_contracts(settings.schemas), streams)
+    done = []
+    with progress_bar("keeping up", len(chosen)) as bar:
+        for contract in chosen.values():
+            done += keep_up(settings.lake, contract, retention_hours)
+            bar.by(1)
+    if json:
+        print_json(done)
+    else:
+        rows = [[d.stream, d.layer, d.merged, d.made, d.deleted] for d in done]
+        print_table("Upkeep", ["stream", "layer", "files merged", "files made", "files deleted"], rows)
