@@ -12,7 +12,7 @@ from kafka.admin import NewTopic
 from connectors.topics import admin_client, create_topics, describe_topics
 from datacentre import names
 from datacentre.contracts import Contract, load_contracts
-from datacentre.services import kafka
+from datacentre.services import kafka, process
 from datacentre.settings import Settings, from_environment
 
 STREAM = "jdwnrh__hospital_visit"
@@ -28,6 +28,12 @@ class Box:
     @property
     def servers(self) -> str:
         return self.settings.bootstrap_servers
+
+    @property
+    def broker_pid(self) -> int | None:
+        """The broker's process, to tell its CPU time from that of what is measured."""
+        running = process.running(self.settings.run, kafka.NAME)
+        return running.pid if running else None
 
     @property
     def stream(self) -> Contract:

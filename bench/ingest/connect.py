@@ -3,6 +3,7 @@
 The worker gets records without a defect: the sink's task ends at the first value that does not fit its column.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -10,21 +11,27 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.ingest.box import Box
+from bench.ingest.box import STREAM, Box
 from bench.ingest.jars import resolve
-from bench.ingest.meter import Meter, peak_mib
+from bench.ingest.meter import Meter, others_cores, peak_mib
+from bench.ingest.records import fill_clean
 from bench.ingest.spark import java_runtime
 from datacentre import names
 from datacentre.errors import SourceUnavailable
 
 KAFKA_VERSION, ICEBERG_VERSION = "4.1.0", "1.11.0"
 COMMIT_SECONDS = 10
+CONTROL_TOPIC = "control-iceberg"
 _LIMIT_SECONDS = 300.0
 _LOOK_SECONDS = 0.5
-# Named first so that they win: the resolver would otherwise mix versions of Jetty and take an old Avro.
+_JETTY = ("server", "http", "io", "util", "session", "security")
+# Jetty and Avro are named so that their versions win: the resolver would otherwise mix two Jettys and take an old Avro.
 _COORDINATES = "+".join(
     [
-        *(f"org.eclipse.jetty:jetty-{part}:12.0.22" for part in ("server", "http", "io", "util", "session", "security")),
+        *(
+            f"org.eclipse.jetty:jetty-{part}:12.0.22"
+            for part in ("server", "http", "io", "util", "session", "security")
+        ),
         "org.apache.avro:avro:1.12.0",
         f"org.apache.kafka:connect-runtime:{KAFKA_VERSION}",
         f"org.apache.kafka:connect-json:{KAFKA_VERSION}",
@@ -46,11 +53,14 @@ class ConnectRun:
     records_per_second: float
     cpu_seconds_per_million: float
     peak_mib: float
+    others_cores: float
 
 
-def measure(box: Box, topic: str, records: int) -> ConnectRun:
-    """Land the topic's `records` records once. Raises SourceUnavailable when the worker ends or takes too long."""
-    folder = box.fresh_folder("connect")
+def measure(box: Box, records: int) -> ConnectRun:
+    """Land `records` records once. Raises SourceUnavailable when the worker ends or takes too long."""
+    folder, topic = box.fresh_folder("connect"), f"bench-clean-{names.topic(STREAM)}"
+    fill_clean(box, topic, records)
+    box.fresh_plain_topic(CONTROL_TOPIC, 1)
     jars = resolve(f"connect-{KAFKA_VERSION}", _COORDINATES, box.settings.jar_cache)
     _write(folder / "worker.properties", _worker(box, folder))
     _write(folder / "sink.properties", _sink(box, topic, folder))
@@ -60,7 +70,7 @@ def measure(box: Box, topic: str, records: int) -> ConnectRun:
     with (folder / "worker.log").open("wb") as log:
         begun = time.monotonic()
         worker = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=dict(os.environ))
-    meter = Meter([worker.pid])
+    meter = Meter([worker.pid], box.broker_pid)
     try:
         first, last = _watch(folder, worker, begun, records)
         meter.read()
@@ -69,7 +79,8 @@ def measure(box: Box, topic: str, records: int) -> ConnectRun:
         worker.send_signal(signal.SIGKILL)
         worker.wait()
     used = readings[-1].cpu_seconds
-    return ConnectRun(records, first, last, records / last, used / records * 1e6, peak_mib(readings))
+    disturbed = others_cores(readings[0], readings[-1])
+    return ConnectRun(records, first, last, records / last, used / records * 1e6, peak_mib(readings), disturbed)
 
 
 def _watch(folder: Path, worker: "subprocess.Popen[bytes]", begun: float, records: int) -> tuple[float, float]:
@@ -90,8 +101,6 @@ def _watch(folder: Path, worker: "subprocess.Popen[bytes]", begun: float, record
 
 def _rows(folder: Path) -> int:
     """Rows of the table's newest snapshot, from its metadata."""
-    import json
-
     found = sorted((folder / "warehouse" / "bench" / "visits" / "metadata").glob("v*.metadata.json"), key=_number)
     if not found:
         return 0
@@ -137,13 +146,5 @@ def _sink(box: Box, topic: str, folder: Path) -> dict[str, str]:
     }
 
 
-CONTROL_TOPIC = "control-iceberg"
-
-
 def _write(file: Path, properties: dict[str, str]) -> None:
     file.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
-
-
-def clean_topic(stream: str) -> str:
-    """The topic with the records that have no defect."""
-    return f"bench-clean-{names.topic(stream)}"

@@ -31,7 +31,7 @@ def measure(box: Box, client: str, processes: int) -> ConsumeRun:
     """Read the whole topic once with `processes` processes."""
     ends = box.end_offsets(box.stream)
     jobs = [_start(box, client, {p: e for p, e in ends.items() if p % processes == k}) for k in range(processes)]
-    meter = Meter(job.pid for job in jobs)
+    meter = Meter((job.pid for job in jobs), box.broker_pid)
     told = [json.loads(line) for job in jobs for line in (job.stdout or ())]
     final = meter.close()[-1]
     if any(job.wait() for job in jobs):

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -19,14 +20,13 @@ def main(order: dict[str, Any]) -> None:
     _say(event="end", at=time.monotonic(), records=seen)
 
 
-def _kafka_python(servers: str, topic: str, ends: dict[int, int]) -> Any:
+def _kafka_python(servers: str, topic: str, ends: dict[int, int]) -> Iterator[int]:
     from kafka import KafkaConsumer, TopicPartition
 
     consumer = KafkaConsumer(
         bootstrap_servers=servers,
         isolation_level="read_committed",
         enable_auto_commit=False,
-        max_partition_fetch_bytes=4 * 1024 * 1024,
     )
     partitions = [TopicPartition(topic, p) for p in ends]
     consumer.assign(partitions)
@@ -39,7 +39,7 @@ def _kafka_python(servers: str, topic: str, ends: dict[int, int]) -> Any:
     consumer.close()
 
 
-def _librdkafka(servers: str, topic: str, ends: dict[int, int]) -> Any:
+def _librdkafka(servers: str, topic: str, ends: dict[int, int]) -> Iterator[int]:
     import confluent_kafka
 
     consumer = confluent_kafka.Consumer(
@@ -48,9 +48,8 @@ def _librdkafka(servers: str, topic: str, ends: dict[int, int]) -> Any:
             "group.id": "bench-consume",
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
-            "queued.max.messages.kbytes": 64 * 1024,
-            "queued.min.messages": 100_000,
-            "fetch.message.max.bytes": 4 * 1024 * 1024,
+            # The default makes the client sleep for a second whenever its queue is full.
+            "fetch.queue.backoff.ms": 5,
         }
     )
     consumer.assign([confluent_kafka.TopicPartition(topic, p, 0) for p in ends])
@@ -59,7 +58,7 @@ def _librdkafka(servers: str, topic: str, ends: dict[int, int]) -> Any:
         messages = consumer.consume(20_000, 0.2)
         for message in messages:
             # What any consumer looks at: where the record came from and what it holds.
-            last[message.partition()] = message.offset()
+            last[int(message.partition() or 0)] = int(message.offset() or 0)
             message.value()
         if messages:
             yield len(messages)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Commit:
-    """One version: when it was seen (monotonic and epoch seconds), next offset by partition, files added."""
+    """One version: when it was seen (monotonic and epoch seconds), next offset by partition, files of new rows."""
 
     version: int
     seen_at: float
@@ -43,6 +43,6 @@ class LogWatch:
             action = json.loads(line)
             if "txn" in action:
                 positions[int(action["txn"]["appId"].rpartition("/")[2])] = int(action["txn"]["version"])
-            elif "add" in action:
+            elif "add" in action and action["add"]["dataChange"]:
                 files.append(str(action["add"]["path"]))
         return Commit(version, seen_at, seen_time, positions, tuple(files))

@@ -12,18 +12,24 @@ _SAMPLE_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Reading:
-    """`at` seconds on the monotonic clock; CPU seconds (user and system) so far; resident bytes, all processes."""
+    """`at` seconds on the monotonic clock; CPU seconds (user and system) so far; resident bytes, all processes.
+
+    `machine_cpu_seconds` is what the whole machine has used, this bench and its broker included.
+    """
 
     at: float
     cpu_seconds: float
     rss_bytes: int
+    machine_cpu_seconds: float
+    broker_cpu_seconds: float
 
 
 class Meter:
     """Samples process trees until it is closed; what a child used stays counted after its end."""
 
-    def __init__(self, pids: Iterable[int]):
+    def __init__(self, pids: Iterable[int], broker_pid: int | None = None):
         self._roots = [psutil.Process(pid) for pid in pids]
+        self._broker = psutil.Process(broker_pid) if broker_pid else None
         self._cpu: dict[tuple[int, float], float] = {}
         self.readings: list[Reading] = []
         self._lock = threading.Lock()
@@ -35,7 +41,14 @@ class Meter:
         """Take a sample now."""
         with self._lock:
             rss = sum(self._look(process) for root in self._roots for process in _tree(root))
-            reading = Reading(time.monotonic(), sum(self._cpu.values()), rss)
+            broker = self._broker.cpu_times() if self._broker else None
+            reading = Reading(
+                time.monotonic(),
+                sum(self._cpu.values()),
+                rss,
+                _machine_cpu_seconds(),
+                broker.user + broker.system if broker else 0.0,
+            )
             self.readings.append(reading)
             return reading
 
@@ -59,6 +72,11 @@ class Meter:
             return 0
 
 
+def _machine_cpu_seconds() -> float:
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
+
+
 def _tree(root: psutil.Process) -> list[psutil.Process]:
     try:
         return [root, *root.children(recursive=True)]
@@ -74,3 +92,10 @@ def peak_mib(readings: Iterable[Reading]) -> float:
 def between(readings: Iterable[Reading], start: float, end: float) -> list[Reading]:
     """The samples taken from `start` to `end` on the monotonic clock."""
     return [r for r in readings if start <= r.at <= end]
+
+
+def others_cores(start: Reading, end: Reading) -> float:
+    """Cores that neither the measured processes nor the broker used, on average: how disturbed the figure is."""
+    used = end.machine_cpu_seconds - start.machine_cpu_seconds
+    own = end.cpu_seconds - start.cpu_seconds + end.broker_cpu_seconds - start.broker_cpu_seconds
+    return max(0.0, used - own) / (end.at - start.at)

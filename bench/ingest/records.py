@@ -14,7 +14,7 @@ from datacentre import names
 from datacentre.contracts import Contract, load_contracts
 
 INVALID_SHARE = 0.002
-UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
+UNTIL = datetime(2025, 12, 1, tzinfo=UTC)
 _RECORDS_PER_SEED = 250_000
 _HEADER = struct.Struct("<iib")
 _PROCESSES = 2

@@ -4,14 +4,13 @@ import json
 import os
 import shlex
 import subprocess
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.ingest.box import Box
 from bench.ingest.jars import resolve
-from bench.ingest.meter import Meter, peak_mib
+from bench.ingest.meter import Meter, others_cores, peak_mib
 from datacentre import names
 from datacentre.contracts import Contract
 from datacentre.errors import SourceUnavailable
@@ -42,47 +41,44 @@ class SparkRun:
     records_per_second: float
     cpu_seconds_per_million: float
     peak_mib: float
+    others_cores: float
 
 
-def measure(
-    box: Box,
-    formats: Sequence[str] = ("delta", "parquet"),
-    runs: int = RUNS,
-    settings: dict[str, str] | None = None,
-    partition_by: Sequence[str] = ("ingest_date",),
-) -> list[SparkRun]:
+def measure(box: Box, formats: Sequence[str] = ("delta", "parquet"), runs: int = RUNS) -> list[SparkRun]:
     """All runs of a session, in order. Raises SourceUnavailable where Spark isn't installed or fails."""
-    if not PYTHON.exists():
-        raise SourceUnavailable("Spark is not installed: make .venv-bench/.installed")
     order = {
         "servers": box.servers,
         "topic": names.topic(box.stream.key),
         "schema": ddl(box.stream),
         "folder": str(box.fresh_folder("spark")),
-        "jars": [str(jar) for jar in _jars(box.settings.jar_cache)],
-        "memory": "4g",
         "formats": list(formats),
         "runs": runs,
-        "settings": SETTINGS if settings is None else settings,
-        "partition_by": list(partition_by),
     }
     log = box.settings.home / "spark.log"
-    command = [str(PYTHON), str(Path(__file__).with_name("spark_job.py")), json.dumps(order)]
     with log.open("wb") as errors:
         job = subprocess.Popen(
-            command,
+            command(box, order),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env=_environment(box.settings.home),
+            env=environment(box.settings.home),
             cwd=box.settings.home,
         )
-        found = _watch(job)
+        found = _watch(job, box.broker_pid)
     if job.wait() or len(found) != len(formats) * runs:
         told = [line for line in log.read_text(errors="replace").splitlines() if "Exception" in line or "Error" in line]
         raise SourceUnavailable(f"Spark failed: {' '.join(told[-1:])[:300]} (see {log.name} in the bench's home)")
     return found
+
+
+def command(box: Box, order: Mapping[str, object]) -> list[str]:
+    """What starts Spark's side with an order; raises SourceUnavailable where Spark isn't installed."""
+    if not PYTHON.exists():
+        raise SourceUnavailable("Spark is not installed: make .venv-bench/.installed")
+    jars = [str(jar) for jar in _jars(box.settings.jar_cache)]
+    whole = {"jars": jars, "memory": "4g", "settings": SETTINGS, **order}
+    return [str(PYTHON), str(Path(__file__).with_name("spark_job.py")), json.dumps(whole)]
 
 
 def java_runtime() -> Path:
@@ -95,17 +91,13 @@ def ddl(contract: Contract) -> str:
     return ", ".join(f"`{f.name}` {_type(f.type, f.item_type)}" for f in contract.fields)
 
 
-def as_dicts(runs: Sequence[SparkRun]) -> list[dict[str, Any]]:
-    return [asdict(run) for run in runs]
-
-
 def _type(name: str, item: str | None) -> str:
     return f"array<{_type(item or 'string', None)}>" if name == "array" else _TYPES.get(name, name)
 
 
-def _watch(job: "subprocess.Popen[str]") -> list[SparkRun]:
+def _watch(job: "subprocess.Popen[str]", broker_pid: int | None) -> list[SparkRun]:
     assert job.stdout is not None and job.stdin is not None
-    meter, found = Meter([job.pid]), []
+    meter, found = Meter([job.pid], broker_pid), []
     before = meter.read()
     for line in job.stdout:
         if not line.startswith("{"):
@@ -119,7 +111,14 @@ def _watch(job: "subprocess.Popen[str]") -> list[SparkRun]:
             peak = peak_mib(r for r in meter.readings if r.at >= before.at)
             found.append(
                 SparkRun(
-                    told["format"], told["run"], rows, told["seconds"], rows / told["seconds"], cpu / rows * 1e6, peak
+                    format=told["format"],
+                    run=told["run"],
+                    rows=rows,
+                    seconds=told["seconds"],
+                    records_per_second=rows / told["seconds"],
+                    cpu_seconds_per_million=cpu / rows * 1e6,
+                    peak_mib=peak,
+                    others_cores=others_cores(before, after),
                 )
             )
             job.stdin.write("\n")
@@ -134,7 +133,7 @@ def _jars(cache: Path) -> list[Path]:
     return [jar for jar in resolve(f"spark-{VERSION}", _COORDINATES, cache) if jar.name not in own]
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment(home: Path) -> dict[str, str]:
     """Spark's, with the Java 17 that its environment carries."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYTHON"))}
     return own | {"JAVA_HOME": str(_java_home(home)), "PYSPARK_PYTHON": str(PYTHON), "SPARK_LOCAL_IP": "127.0.0.1"}

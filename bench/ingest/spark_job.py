@@ -15,19 +15,34 @@ from pyspark.sql import functions as f
 
 
 def main(order: dict[str, Any]) -> None:
-    """Every format `runs` times over the whole topic, in one session that gets warm."""
+    """Stream the topic, or read a table, as the order says."""
     spark = _session(order)
-    _say(event="ready")
+    if "read" in order:
+        print(json.dumps(_figures(spark, order["read"], order["sums"])), flush=True)
+    else:
+        _stream_all(spark, order)
+    spark.stop()
+
+
+def _stream_all(spark: SparkSession, order: dict[str, Any]) -> None:
+    """Every format `runs` times over the whole topic, in one session that gets warm."""
     for form in order["formats"]:
         for run in range(order["runs"]):
             folder = Path(order["folder"]) / form
             shutil.rmtree(folder, ignore_errors=True)
             _say(event="begin", format=form, run=run)
             begun = time.monotonic()
-            rows = _stream(_records(spark, order), form, folder, order["partition_by"])
+            rows = _stream(_records(spark, order), form, folder)
             _say(event="end", format=form, run=run, rows=rows, seconds=time.monotonic() - begun)
             sys.stdin.readline()  # until the meter has been read
-    spark.stop()
+
+
+def _figures(spark: SparkSession, table: str, sums: list[str]) -> dict[str, int]:
+    """Rows, sums of columns and distinct events of a Delta table."""
+    totals = [f.sum(name).cast("bigint").alias(name) for name in sums]
+    frame = spark.read.format("delta").load(table)
+    found = frame.agg(f.count("*").alias("rows"), *totals, f.countDistinct("event_id").alias("distinct_events"))
+    return dict(found.collect()[0].asDict())
 
 
 def _session(order: dict[str, Any]) -> SparkSession:
@@ -71,9 +86,9 @@ def _records(spark: SparkSession, order: dict[str, Any]) -> DataFrame:
     ).select("kafka_partition", "kafka_offset", "broker_time", "ingest_date", "record_key", "record.*")
 
 
-def _stream(records: DataFrame, form: str, folder: Path, partition_by: list[str]) -> int:
+def _stream(records: DataFrame, form: str, folder: Path) -> int:
     writer = records.writeStream.format(form).option("checkpointLocation", str(folder / "checkpoint"))
-    query = writer.partitionBy(*partition_by).trigger(availableNow=True).start(str(folder / "table"))
+    query = writer.partitionBy("ingest_date").trigger(availableNow=True).start(str(folder / "table"))
     query.awaitTermination()
     return sum(int(progress["numInputRows"]) for progress in query.recentProgress)
 
