@@ -36,6 +36,11 @@ def transaction_app(cluster_id: str, topic_id: str, partition: int) -> str:
     return f"{cluster_id}/{topic_id}/{partition}"
 
 
+def replay_app(replay_id: str) -> str:
+    """Delta `txn` application id of one replay, in each table that it writes."""
+    return f"replay/{replay_id}"
+
+
 def landed_asset(key: str) -> str:
     return f"lake://landed/{key}"
 

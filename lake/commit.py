@@ -16,7 +16,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from datacentre import names
 from lake.tables import STATISTICS, bound_topic, table_path
 
-_PARTITION = "ingest_date"
+PARTITION = "ingest_date"
 
 
 def append(
@@ -44,34 +44,34 @@ def append(
         },
     )
     table.create_write_transaction(
-        _write_files(table_path(table), rows),
+        write_files(table_path(table), rows),
         "append",
         table.schema(),
-        partition_by=[_PARTITION],
+        partition_by=[PARTITION],
         commit_properties=properties,
     )
     table.update_incremental()
 
 
-def _write_files(folder: Path, rows: pa.Table) -> list[AddAction | RemoveAction]:
+def write_files(folder: Path, rows: pa.Table) -> list[AddAction | RemoveAction]:
     """One Parquet file per ingest date. A file that no commit names is nobody's, and goes with the next vacuum."""
-    days = pc.unique(rows[_PARTITION]).to_pylist()
+    days = pc.unique(rows[PARTITION]).to_pylist()
     return [
-        _write_file(folder, day, rows if len(days) == 1 else rows.filter(pc.equal(rows[_PARTITION], day)))
+        write_file(folder, day, rows if len(days) == 1 else rows.filter(pc.equal(rows[PARTITION], day)))
         for day in days
     ]
 
 
-def _write_file(folder: Path, day: date, rows: pa.Table) -> AddAction:
+def write_file(folder: Path, day: date, rows: pa.Table) -> AddAction:
     """Statistics hold partition and offset only: those of other columns would put values into the log.
 
     Written with Arrow, at half the cost of deltalake's own writer.
     """
-    path = f"{_PARTITION}={day}/{uuid.uuid4()}.zstd.parquet"
+    path = f"{PARTITION}={day}/{uuid.uuid4()}.zstd.parquet"
     file = folder / path
     file.parent.mkdir(exist_ok=True)
     pq.write_table(
-        rows.drop_columns([_PARTITION]), file, compression="zstd", compression_level=1, write_statistics=STATISTICS
+        rows.drop_columns([PARTITION]), file, compression="zstd", compression_level=1, write_statistics=STATISTICS
     )
     ends = {name: pc.min_max(rows[name]).as_py() for name in STATISTICS}
     statistics = {
@@ -81,7 +81,7 @@ def _write_file(folder: Path, day: date, rows: pa.Table) -> AddAction:
         "nullCount": dict.fromkeys(STATISTICS, 0),
     }
     modified_ms = time.time_ns() // 1_000_000
-    return AddAction(path, file.stat().st_size, {_PARTITION: str(day)}, modified_ms, True, json.dumps(statistics))
+    return AddAction(path, file.stat().st_size, {PARTITION: str(day)}, modified_ms, True, json.dumps(statistics))
 
 
 def recorded_hashes(table: DeltaTable, partition: int, start: int) -> set[str]:

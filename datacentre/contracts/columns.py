@@ -42,8 +42,13 @@ QUARANTINE = pa.schema(
         ("contract_version", pa.string()),
         ("contract_hash", pa.string()),
         ("status", pa.string()),
+        ("replay_id", pa.string()),
+        ("decided_by", pa.string()),
+        ("decided_at", INSTANT),
+        ("reason", pa.string()),
     ]
 )
+"""`status` is open, replayed or dismissed; the columns after it say by what replay, or by whom, when and why."""
 
 
 def field_type(field: Field) -> pa.DataType:
