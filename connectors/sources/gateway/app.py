@@ -19,7 +19,12 @@ from datacentre.contracts.json_schema import json_schema
 
 _ANY_BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {kind: {"schema": {}} for kind in MEDIA_TYPES}},
-    "responses": {"202": {"description": "Kafka has acknowledged the records"}},
+    "responses": {
+        "202": {"description": "Kafka has acknowledged the records"},
+        "422": {"description": "Records break their contract; nothing was sent"},
+        "429": {"description": "The gateway holds all it can; send again after Retry-After"},
+        "503": {"description": "Kafka did not acknowledge all; send again after Retry-After"},
+    },
 }
 
 

@@ -10,7 +10,7 @@ from connectors.sources.gateway.delivery import Delivery
 from connectors.sources.gateway.gateway import Gateway
 from connectors.sources.gateway.in_flight import Limits
 from connectors.sources.gateway.keys import KeyRing, key_file
-from connectors.topics import create_topics
+from connectors.topics import BOOTSTRAP_MS, create_topics, unreachable
 from datacentre.contracts import load_contracts
 from datacentre.settings import Settings
 
@@ -24,10 +24,12 @@ def serve(settings: Settings, host: str) -> None:
     Raises SourceUnavailable when no broker answers at the start, OSError when the port is taken.
     """
     contracts = load_contracts(settings.schemas)
-    create_topics(settings.bootstrap_servers, contracts.values())
-    listener = socket.create_server((host, settings.gateway_port))
     delivery = Delivery(settings.bootstrap_servers)
     try:
+        if not delivery.answers(BOOTSTRAP_MS / 1000):
+            raise unreachable(settings.bootstrap_servers, TimeoutError())
+        create_topics(settings.bootstrap_servers, contracts.values())
+        listener = socket.create_server((host, settings.gateway_port))
         log.info(
             "answers at http://%s:%d, over the broker at %s", host, settings.gateway_port, settings.bootstrap_servers
         )

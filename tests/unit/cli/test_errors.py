@@ -51,6 +51,7 @@ def test_a_missing_broker_is_one_line(tmp_path: Path) -> None:
         ("DATACENTRE_FLUSH_SECONDS", "-1"),
         ("DATACENTRE_KAFKA_PORT", "70000"),
         ("DATACENTRE_AIRFLOW_PORT", "0"),
+        ("DATACENTRE_GATEWAY_PORT", "65535"),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
