@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from connectors.sink.arrays import booleans, fixed
 from datacentre.contracts.columns import INSTANT
 
 BATCH = pa.schema(
@@ -64,7 +65,7 @@ class Chunk:
         """The rows that a boolean mask keeps."""
         if kept.all():
             return self
-        mask = pa.array(kept)
+        mask = booleans(kept)
         return Chunk(
             self.topic,
             self.partitions[kept],
@@ -128,9 +129,9 @@ class Batch:
         times = _joined([c.times_ms for c in self.chunks]) * 1000
         return pa.Table.from_arrays(
             [
-                pa.array(_joined([c.partitions for c in self.chunks])),
-                pa.array(_joined([c.offsets for c in self.chunks])),
-                pa.array(times).view(INSTANT),
+                fixed(pa.int32(), _joined([c.partitions for c in self.chunks])),
+                fixed(pa.int64(), _joined([c.offsets for c in self.chunks])),
+                fixed(INSTANT, times),
                 pa.chunked_array([c.keys for c in self.chunks]),
                 pa.chunked_array([c.values for c in self.chunks]),
             ],

@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.sink.arrays import booleans
 from connectors.sink.row_check import SCHEMA_TAGS
 from connectors.sink.scan import warm
 from connectors.sink.version_check import VersionCheck
@@ -54,7 +55,7 @@ class Splitter:
                 good, checked = check.surely_good(batch)
                 if good.any():
                     parts.append(self._placed(check.contract, checked))
-                    batch = batch.filter(pa.array(~good))
+                    batch = batch.filter(booleans(~good))
         parts += [self._exactly(check, own) for check, own in self._by_version(batch)]
         return Split(*(pa.concat_tables(tables) for tables in zip(*parts, strict=True)))
 

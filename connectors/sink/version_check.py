@@ -9,6 +9,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from connectors.sink.arrays import booleans
 from connectors.sink.batch import BATCH
 from connectors.sink.row_check import compile_derived_columns, compile_row_check
 from connectors.sink.scan.plan import scan_plan
@@ -51,7 +52,7 @@ class VersionCheck:
         good, fields = self._scanner.good(batch)
         if not good.any():
             return good, fields
-        rows = batch if good.all() else batch.filter(pa.array(good))
+        rows = batch if good.all() else batch.filter(booleans(good))
         checked = rows.append_column("_key_text", fields[self.contract.kafka_key])
         for name in fields.column_names:
             checked = checked.append_column(name, fields[name])
@@ -61,7 +62,7 @@ class VersionCheck:
             checked = checked.append_column(name, derived[name])
         if not keeps.all():
             good[np.flatnonzero(good)[~keeps]] = False
-            checked = checked.filter(pa.array(keeps))
+            checked = checked.filter(booleans(keeps))
         return good, checked
 
     def exact(self, batch: pa.Table) -> pa.Table:

@@ -18,11 +18,11 @@ def upkeep(
 ) -> None:
     """Merge small files, clean the logs and delete files that nothing names; the sinks go on meanwhile."""
     from datacentre.contracts import choose, load_contracts
-    from lake.upkeep import keep_up
+    from lake.upkeep import Upkeep, keep_up
 
     settings = from_environment()
     chosen = choose(load_contracts(settings.schemas), streams)
-    done = []
+    done: list[Upkeep] = []
     with progress_bar("keeping up", len(chosen)) as bar:
         for contract in chosen.values():
             done += keep_up(settings.lake, contract, retention_hours)

@@ -5,6 +5,7 @@ import pyarrow as pa
 from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch
 
+from connectors.sink.arrays import bits
 from connectors.sink.batch import Chunk
 
 
@@ -40,7 +41,6 @@ def _binary(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> pa.Array:
     offsets = np.empty(len(starts) + 1, np.int32)
     present = starts >= 0
     gathered = kernel.gather(data, starts, ends, present, np.arange(len(starts)), offsets)
-    validity = None if present.all() else pa.py_buffer(np.packbits(present, bitorder="little"))
     return pa.BinaryArray.from_buffers(
-        pa.binary(), len(starts), [validity, pa.py_buffer(offsets), pa.py_buffer(gathered)]
+        pa.binary(), len(starts), [bits(present), pa.py_buffer(offsets), pa.py_buffer(gathered)]
     )

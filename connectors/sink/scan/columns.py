@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.sink.arrays import bits, booleans, fixed
 from connectors.sink.scan import kernel, kinds
 from connectors.sink.scan.plan import ScanPlan, kind
 from datacentre.contracts.columns import field_type
@@ -92,13 +93,13 @@ class Scanner:
                 case kinds.STRINGS | kinds.INTEGERS:
                     yield self._lists(n, data, rows, used)
                 case kinds.NUMBER:
-                    yield _fixed(pa.float64(), space.floats[n][rows], present)
+                    yield fixed(pa.float64(), space.floats[n][rows], present)
                 case kinds.BOOLEAN:
-                    yield pa.array(space.ints[n][rows].astype(np.bool_), mask=~present)
+                    yield booleans(space.ints[n][rows].astype(np.bool_), present)
                 case kinds.DATE:
-                    yield _fixed(pa.date32(), space.ints[n][rows].astype(np.int32), present)
+                    yield fixed(pa.date32(), space.ints[n][rows].astype(np.int32), present)
                 case _:
-                    yield _fixed(field_type(field), space.ints[n][rows], present)
+                    yield fixed(field_type(field), space.ints[n][rows], present)
 
     def _lists(self, n: int, data: np.ndarray, rows: np.ndarray, used: int) -> pa.Array:
         space = self._space
@@ -109,9 +110,9 @@ class Scanner:
             every = np.arange(own.shape[1])
             items = _texts(data, own[1], own[2], np.ones(own.shape[1], np.bool_), every)
         else:
-            items = pa.array(own[3])
-        ends = pa.array(np.cumsum([0, *counts], dtype=np.int32))
-        return pa.ListArray.from_arrays(ends, items, mask=pa.array(~present))
+            items = fixed(pa.int64(), own[3])
+        ends = pa.py_buffer(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+        return pa.Array.from_buffers(pa.list_(items.type), len(rows), [bits(present), ends], children=[items])
 
 
 def _is_null(column: pa.ChunkedArray) -> np.ndarray:
@@ -123,13 +124,4 @@ def _is_null(column: pa.ChunkedArray) -> np.ndarray:
 def _texts(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, present: np.ndarray, rows: np.ndarray) -> pa.Array:
     offsets = np.empty(len(rows) + 1, np.int32)
     gathered = kernel.gather(data, starts, ends, present, rows, offsets)
-    validity = _validity(present[rows])
-    return pa.StringArray.from_buffers(len(rows), pa.py_buffer(offsets), pa.py_buffer(gathered), validity)
-
-
-def _fixed(kind: pa.DataType, values: np.ndarray, present: np.ndarray) -> pa.Array:
-    return pa.Array.from_buffers(kind, len(values), [_validity(present), pa.py_buffer(values)])
-
-
-def _validity(present: np.ndarray) -> pa.Buffer | None:
-    return None if present.all() else pa.py_buffer(np.packbits(present, bitorder="little"))
+    return pa.StringArray.from_buffers(len(rows), pa.py_buffer(offsets), pa.py_buffer(gathered), bits(present[rows]))
