@@ -14,6 +14,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.transaction import AddAction, RemoveAction
 
 from datacentre import names
+from datacentre.crash_points import inside, reach
 from lake.tables import STATISTICS, bound_topic, table_path
 
 PARTITION = "ingest_date"
@@ -43,13 +44,16 @@ def append(
             **({"note": note} if note else {}),
         },
     )
-    table.create_write_transaction(
-        write_files(table_path(table), rows),
-        "append",
-        table.schema(),
-        partition_by=[PARTITION],
-        commit_properties=properties,
-    )
+    folder = table_path(table)
+    layer = folder.parent.name
+    reach(f"before_{layer}_upload")
+    files = write_files(folder, rows)
+    reach(f"before_{layer}_commit")
+    with inside(f"{layer}_commit"):
+        table.create_write_transaction(
+            files, "append", table.schema(), partition_by=[PARTITION], commit_properties=properties
+        )
+    reach(f"after_{layer}_commit")
     table.update_incremental()
 
 
@@ -57,8 +61,7 @@ def write_files(folder: Path, rows: pa.Table) -> list[AddAction | RemoveAction]:
     """One Parquet file per ingest date. A file that no commit names is nobody's, and goes with the next vacuum."""
     days = pc.unique(rows[PARTITION]).to_pylist()
     return [
-        write_file(folder, day, rows if len(days) == 1 else rows.filter(pc.equal(rows[PARTITION], day)))
-        for day in days
+        write_file(folder, day, rows if len(days) == 1 else rows.filter(pc.equal(rows[PARTITION], day))) for day in days
     ]
 
 
@@ -70,9 +73,10 @@ def write_file(folder: Path, day: date, rows: pa.Table) -> AddAction:
     path = f"{PARTITION}={day}/{uuid.uuid4()}.zstd.parquet"
     file = folder / path
     file.parent.mkdir(exist_ok=True)
-    pq.write_table(
-        rows.drop_columns([PARTITION]), file, compression="zstd", compression_level=1, write_statistics=STATISTICS
-    )
+    with inside("upload"):
+        pq.write_table(
+            rows.drop_columns([PARTITION]), file, compression="zstd", compression_level=1, write_statistics=STATISTICS
+        )
     ends = {name: pc.min_max(rows[name]).as_py() for name in STATISTICS}
     statistics = {
         "numRecords": rows.num_rows,

@@ -27,11 +27,16 @@ class Status(StrEnum):
     HELD = "held"
     RELEASED = "released"
     QUARANTINED = "quarantined"
+    REMAINDER = "remainder"
+    """What is left of a certified range after offsets were cut out; it keeps the number, in `replaces`."""
     SUPERSEDED = "superseded"
 
 
-CERTIFIED = (Status.PASSED, Status.RELEASED)
-_COVERING = certificate.c.status != Status.SUPERSEDED
+CERTIFIED = (Status.PASSED, Status.RELEASED, Status.REMAINDER)
+COVERING = certificate.c.status != Status.SUPERSEDED
+_NUMBER = sa.case((certificate.c.status == Status.REMAINDER, certificate.c.replaces), else_=certificate.c.id).label(
+    "id"
+)
 
 
 class OverlappingCertificate(CheckFailed):
@@ -90,7 +95,7 @@ class Certificate:
 def covered(engine: sa.Engine, stream: str) -> tuple[OffsetRange, ...]:
     """The ranges that aren't to be checked again, by partition and offset."""
     c = certificate.c
-    query = sa.select(c.partition, c.start_offset, c.next_offset).where(c.stream == stream, _COVERING)
+    query = sa.select(c.partition, c.start_offset, c.next_offset).where(c.stream == stream, COVERING)
     with engine.connect() as connection:
         rows = connection.execute(query.order_by(c.partition, c.start_offset))
         return tuple(OffsetRange(row.partition, row.start_offset, row.next_offset) for row in rows)
@@ -104,7 +109,7 @@ def pending(engine: sa.Engine, stream: str, landed_next: Mapping[int, int]) -> t
     c = certificate.c
     width = sa.func.sum(c.next_offset - c.start_offset, type_=sa.BigInteger).label("width")
     highest = sa.func.max(c.next_offset).label("highest")
-    query = sa.select(c.partition, width, highest).where(c.stream == stream, _COVERING)
+    query = sa.select(c.partition, width, highest).where(c.stream == stream, COVERING)
     with engine.connect() as connection:
         rows = connection.execute(query.group_by(c.partition))
         ends = {row.partition: (int(row.width), int(row.highest)) for row in rows}
@@ -131,8 +136,8 @@ def record(engine: sa.Engine, stream: str, ranges: Sequence[OffsetRange], judgem
 def certified_ranges(engine: sa.Engine, stream: str) -> tuple[CertifiedRange, ...]:
     """The ranges that passed or were released, by certificate number."""
     c = certificate.c
-    query = sa.select(c.id, c.partition, c.start_offset, c.next_offset)
-    query = query.where(c.stream == stream, c.status.in_(CERTIFIED)).order_by(c.id)
+    query = sa.select(_NUMBER, c.partition, c.start_offset, c.next_offset)
+    query = query.where(c.stream == stream, c.status.in_(CERTIFIED)).order_by(_NUMBER, c.partition, c.start_offset)
     with engine.connect() as connection:
         rows = connection.execute(query)
         return tuple(CertifiedRange(r.id, r.partition, r.start_offset, r.next_offset) for r in rows)
@@ -141,10 +146,10 @@ def certified_ranges(engine: sa.Engine, stream: str) -> tuple[CertifiedRange, ..
 def certified_by_stream(engine: sa.Engine, streams: Iterable[str]) -> dict[str, tuple[CertifiedRange, ...]]:
     """`certified_ranges` of all streams as of one moment: no number is missing below the highest one seen."""
     c = certificate.c
-    query = sa.select(c.stream, c.id, c.partition, c.start_offset, c.next_offset)
+    query = sa.select(c.stream, _NUMBER, c.partition, c.start_offset, c.next_offset)
     found: dict[str, list[CertifiedRange]] = {stream: [] for stream in streams}
     with engine.connect() as connection:
-        for r in connection.execute(query.where(c.status.in_(CERTIFIED)).order_by(c.id)):
+        for r in connection.execute(query.where(c.status.in_(CERTIFIED)).order_by(_NUMBER)):
             if r.stream in found:
                 found[r.stream].append(CertifiedRange(r.id, r.partition, r.start_offset, r.next_offset))
     return {stream: tuple(ranges) for stream, ranges in found.items()}
@@ -195,7 +200,7 @@ def _insert(connection: sa.Connection, stream: str, wanted: OffsetRange, judgeme
         c.partition == wanted.partition,
         c.start_offset < wanted.next,
         c.next_offset > wanted.start,
-        _COVERING,
+        COVERING,
     )
     if (other := connection.execute(overlap.limit(1)).first()) is not None:
         raise OverlappingCertificate(

@@ -19,6 +19,12 @@ class OffsetRange:
     def __str__(self) -> str:
         return f"p{self.partition} {self.start}..{self.next}"
 
+    def shared(self, other: "OffsetRange") -> "OffsetRange | None":
+        """What lies in both, if anything does."""
+        start, following = max(self.start, other.start), min(self.next, other.next)
+        is_shared = self.partition == other.partition and start < following
+        return OffsetRange(self.partition, start, following) if is_shared else None
+
     def holds(self, record_id: str) -> bool:
         """Whether the record `partition:offset` lies inside."""
         partition, _, offset = record_id.partition(":")
