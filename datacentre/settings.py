@@ -19,7 +19,8 @@ class Settings:
     `kafka_client` is one of KAFKA_CLIENTS. A sink's memory is bounded by `flush_bytes`: it stops reading when
     three times as much waits to be written. `session_seconds` is how long a silent sink keeps its partitions.
     A stream of which more than `poison_percent` of a window of records fail is stopped. With a
-    `metrics_port` above 0 a sink tells its figures there, for Prometheus.
+    `metrics_port` above 0 a sink tells its figures there, for Prometheus. It keeps a stream's tables up after
+    `upkeep_commits` of its commits.
 
     Paths are absolute. `flush_rows` and `flush_bytes` bound one batch of the sink per stream,
     `flush_seconds` the age of its oldest record. A sink with a `sink_instance` keeps its place in
@@ -44,6 +45,7 @@ class Settings:
     session_seconds: float = 10.0
     poison_percent: float = 50.0
     metrics_port: int = 0
+    upkeep_commits: int = 100
 
     @property
     def contracts(self) -> Path:
@@ -72,7 +74,10 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings; raises ContractError for a value that can't be used."""
+    """Read the settings; raises ContractError for a value that can't be used.
+
+    One variable is read elsewhere, when the process starts, and is for fault tests only: `datacentre.crash_points`.
+    """
     env = os.environ if environment is None else environment
     home = Path(env.get("DATACENTRE_HOME", "var")).expanduser().resolve()
     kafka_port = _port(env, "DATACENTRE_KAFKA_PORT", 19092)
@@ -96,6 +101,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         kafka_client=_one_of(env, "DATACENTRE_KAFKA_CLIENT", KAFKA_CLIENTS),
         session_seconds=_positive_number(env, "DATACENTRE_SESSION_SECONDS", 10.0),
         poison_percent=_positive_number(env, "DATACENTRE_POISON_PERCENT", 50.0),
+        upkeep_commits=_positive_integer(env, "DATACENTRE_UPKEEP_COMMITS", 100),
         metrics_port=_port(env, "DATACENTRE_METRICS_PORT", 9464) if env.get("DATACENTRE_METRICS_PORT") else 0,
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from datacentre.contracts import Contract
+from datacentre.crash_points import inside
 from datacentre.errors import SourceUnavailable
 from lake.tables import LAYERS, open_table
 
@@ -47,12 +48,15 @@ def _keep_up_table(lake: Path, contract: Contract, layer: str, retention_hours: 
         merged = made = 0
         try:
             if len(table.file_uris()) >= _SMALL_FILES:
-                metrics = table.optimize.compact(target_size=_TARGET_BYTES)
+                with inside("compaction"):
+                    metrics = table.optimize.compact(target_size=_TARGET_BYTES)
                 merged, made = metrics["numFilesRemoved"], metrics["numFilesAdded"]
-            table.cleanup_metadata()
-            deleted = table.vacuum(
-                retention_hours=retention_hours, dry_run=False, enforce_retention_duration=False, full=True
-            )
+            with inside("log_cleanup"):
+                table.cleanup_metadata()
+            with inside("vacuum"):
+                deleted = table.vacuum(
+                    retention_hours=retention_hours, dry_run=False, enforce_retention_duration=False, full=True
+                )
         except CommitFailedError:  # an erasure came first; the next round does it
             return None
         except (DeltaError, OSError) as problem:

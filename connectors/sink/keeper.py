@@ -10,22 +10,21 @@ from datacentre.contracts import Contract
 from datacentre.errors import DataCentreError
 from lake.upkeep import keep_up
 
-_COMMITS = 100
 _RETENTION_HOURS = 168
 _log = logging.getLogger(__name__)
 
 
 class Keeper:
-    """Keeps a stream's tables up after every hundred of its commits, one stream at a time."""
+    """Keeps a stream's tables up after every so many of its commits, one stream at a time."""
 
-    def __init__(self, lake: Path, contracts: Mapping[str, Contract]):
-        self._lake, self._contracts = lake, contracts
+    def __init__(self, lake: Path, contracts: Mapping[str, Contract], commits: int):
+        self._lake, self._contracts, self._commits = lake, contracts, commits
         self._since: Counter[str] = Counter()
         self._thread: threading.Thread | None = None
 
     def committed(self, stream: str) -> None:
         self._since[stream] += 1
-        if self._since[stream] >= _COMMITS and (self._thread is None or not self._thread.is_alive()):
+        if self._since[stream] >= self._commits and (self._thread is None or not self._thread.is_alive()):
             self._since[stream] = 0
             self._thread = threading.Thread(target=self._keep_up, args=(stream,), name="sink-keeper")
             self._thread.start()
@@ -38,5 +37,5 @@ class Keeper:
     def _keep_up(self, stream: str) -> None:
         try:
             keep_up(self._lake, self._contracts[stream], _RETENTION_HOURS)
-        except DataCentreError as problem:  # the next hundred commits try again
+        except DataCentreError as problem:  # the next commits try again
             _log.warning("%s", problem)

@@ -18,6 +18,7 @@ from connectors.sink.writer import Fenced, StreamWriter
 from connectors.topics import create_topics, describe_topics
 from datacentre import names
 from datacentre.contracts import Contract
+from datacentre.crash_points import reach
 from datacentre.errors import CheckFailed, DataCentreError, SourceUnavailable
 from datacentre.pseudonym import load_or_create
 from datacentre.settings import Settings
@@ -92,7 +93,7 @@ class Sink:
         self._failure: DataCentreError | None = None
         self._flow = Flow(settings)
         self._committer = Committer(self._writers)
-        self._keeper = Keeper(settings.lake, contracts)
+        self._keeper = Keeper(settings.lake, contracts, settings.upkeep_commits)
         self.progress = Progress()
 
     def _leave_out(self, stream: str, problem: DataCentreError) -> None:
@@ -178,6 +179,7 @@ class Sink:
 
     def _assigned(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Start each partition where the lake ends. The loop raises what goes wrong: here the client would."""
+        reach("on_assigned")
         places: dict[Partition, int] = {}
         try:
             for topic in {topic for topic, _ in partitions}:
@@ -197,6 +199,7 @@ class Sink:
 
         What is being committed gets a moment to finish, so that the next owner begins after it.
         """
+        reach("on_revoked")
         gone = set(partitions)
         until = time.monotonic() + _HANDOVER_SECONDS
         while any(t in self._committer.pending for t, _ in gone) and time.monotonic() < until:
