@@ -13,6 +13,7 @@ from connectors.sink.flow import Flow, Reason
 from connectors.sink.keeper import Keeper
 from connectors.sink.metrics import SinkMetrics
 from connectors.sink.places import require_known, require_readable
+from connectors.sink.poison import Guard, Poisoned, Stops
 from connectors.sink.progress import Progress
 from connectors.sink.writer import Fenced, StreamWriter
 from connectors.topics import create_topics, describe_topics
@@ -58,7 +59,8 @@ class _Watch:
 class Sink:
     """One member of the sink's consumer group, writing some or all streams.
 
-    A stream whose tables and topic don't fit stands in `failures` and is left out; the others go on.
+    A stream whose tables and topic don't fit, or that is stopped, stands in `failures` and is left out; the
+    others go on. A stopped one is taken up again once it is resumed.
     """
 
     def __init__(
@@ -73,11 +75,13 @@ class Sink:
         create_topics(settings.bootstrap_servers, contracts.values())
         self._topics = describe_topics(settings.bootstrap_servers, contracts.values())
         key = load_or_create(settings.home, has_tables(settings.lake))
+        self._stops = Stops(settings.home)
         self._writers: dict[str, StreamWriter] = {}
         self.failures: dict[str, DataCentreError] = {}
         for stream, contract in contracts.items():
             try:
-                writer = StreamWriter(settings.lake, contract, key, self._topics[stream], consent)
+                guard = Guard(self._stops, stream, settings.poison_percent)
+                writer = StreamWriter(settings.lake, contract, key, self._topics[stream], consent, guard)
                 self._writers[stream] = writer
                 self._topics[stream] = self._topics[stream].in_lake(writer.bases)
                 if consent.skip_lost and (lost := writer.skip_lost()):
@@ -88,6 +92,7 @@ class Sink:
         if not self._writers:
             raise next(iter(self.failures.values()))
         self._batches = {stream: Batch() for stream in self._writers}
+        self._look_at_stops()
         self._next: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
         self._failure: DataCentreError | None = None
@@ -108,7 +113,9 @@ class Sink:
         """Offsets between the lake and the end offsets seen at the start."""
         landed = self.positions()
         return sum(
-            max(0, end - landed[k].get(p, 0)) for k in self._writers for p, end in self._topics[k].end_offsets.items()
+            max(0, end - landed[k].get(p, 0))
+            for k in self._writers.keys() - self.failures.keys()
+            for p, end in self._topics[k].end_offsets.items()
         )
 
     def run(self, until_caught_up: bool, stopping: Callable[[], bool], told: Callable[[Progress], None]) -> Progress:
@@ -127,6 +134,7 @@ class Sink:
                 self._steer(consumer)
                 if watch.is_due():
                     metrics.show(self.progress, self._lag(), self._batches)
+                    self._look_at_stops()
                     if until_caught_up and self._is_caught_up(watch):
                         break
             self._flush_rest(told)
@@ -163,6 +171,8 @@ class Sink:
                 raise self._failure
         reached = {at: offset + self._base(at) for at, offset in consumer.positions().items()}
         for topic_chunk in chunks:
+            if topic_chunk.topic in self.failures:
+                continue
             chunk = topic_chunk.shifted(self._writers[topic_chunk.topic].bases)
             # No longer ours, or not yet placed: its next owner reads it. A record must lie in its batch's range.
             expected = {p: o for (topic, p), o in self._next.items() if topic == chunk.topic}
@@ -173,7 +183,7 @@ class Sink:
                 reached[at] = max(reached.get(at, 0), following)
         for at, position in reached.items():
             start = self._next.get(at)
-            if start is not None and position > start:
+            if start is not None and position > start and at[0] not in self.failures:
                 self._batches[at[0]].advance(at[1], start, position)
                 self._next[at] = position
 
@@ -247,11 +257,32 @@ class Sink:
             if isinstance(done.problem, Fenced):
                 self.progress.fenced += 1
                 self._rewind(done.stream)
+            elif isinstance(done.problem, Poisoned):
+                self._halt(done.stream, done.problem)
             elif done.problem is not None:
                 raise done.problem
             else:
                 self._count(done)
                 told(self.progress)
+
+    def _halt(self, stream: str, problem: Poisoned) -> None:
+        """Read the stream no further and drop what is buffered of it: it is read again once it is resumed."""
+        self.failures[stream] = problem
+        self._batches[stream] = Batch()
+
+    def _look_at_stops(self) -> None:
+        """Halt what any sink has stopped, and take up what was resumed."""
+        for stream in self._writers:
+            stopped = self._stops.problem(stream) if self._stops.is_stopped(stream) else None
+            if stopped is not None:
+                if stream not in self.failures:
+                    self._halt(stream, stopped)
+            elif isinstance(self.failures.get(stream), Poisoned):
+                del self.failures[stream]
+                try:
+                    self._rewind(stream)
+                except CheckFailed as problem:  # retention may have been faster than the engineer
+                    self.failures[stream] = problem
 
     def _count(self, done: Done) -> None:
         assert done.result is not None
@@ -266,7 +297,7 @@ class Sink:
 
     def _steer(self, consumer: Consumer) -> None:
         """Pause what must wait, resume what need not any more."""
-        streams = self._flow.paused(self._batches, self._committer.pending)
+        streams = self._flow.paused(self._batches, self._committer.pending) | self.failures.keys()
         wanted = {at for at in self._next if at[0] in streams}
         if wanted - self._paused:
             consumer.pause(wanted - self._paused)

@@ -16,6 +16,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from connectors.sink.batch import Batch
 from connectors.sink.consent import NO_CONSENT, Consent
+from connectors.sink.poison import Guard
 from connectors.sink.split import Splitter
 from connectors.topics import Topic
 from datacentre.contracts import Contract
@@ -42,8 +43,17 @@ class Committed:
 class StreamWriter:
     """Writes one stream's three tables. Positions may be asked for while another thread commits."""
 
-    def __init__(self, lake: Path, contract: Contract, key: PseudonymKey, topic: Topic, consent: Consent = NO_CONSENT):
+    def __init__(
+        self,
+        lake: Path,
+        contract: Contract,
+        key: PseudonymKey,
+        topic: Topic,
+        consent: Consent = NO_CONSENT,
+        guard: Guard | None = None,
+    ):
         self.contract = contract
+        self._guard = guard
         self._lake = lake
         self._lock = threading.Lock()
         self._topic = topic
@@ -159,7 +169,8 @@ class StreamWriter:
     def commit(self, batch: Batch) -> Committed:
         """Write one batch; raises Fenced when it must be thrown away, naming nothing: re-read and go on.
 
-        Raises SourceUnavailable when the disk or store refuses; nothing counts as written then.
+        Raises Poisoned when too many of its records break a rule, SourceUnavailable when the disk or store
+        refuses; nothing counts as written then.
         """
         with self._lock:
             return self._commit(batch)
@@ -173,7 +184,9 @@ class StreamWriter:
             if not batch.ranges:
                 raise Fenced(sorted(stale))
         self._check_ahead({p: start for p, (start, _) in batch.ranges.items()})
-        split = self._splitter.split(batch.table())
+        rows = batch.table()
+        split = self._splitter.split(rows)
+        window = self._guard.judge(rows, split.quarantine, batch.ranges) if self._guard else None
         try:
             self._append_new(self._vault, split.vault, batch.ranges)
             self._append_new(self._quarantine, split.quarantine, batch.ranges)
@@ -184,6 +197,8 @@ class StreamWriter:
             raise SourceUnavailable(
                 f"{self.contract.key}: can't write to {self._lake}: {' '.join(str(problem).split())[:200]}"
             ) from problem
+        if self._guard and window is not None:
+            self._guard.passed(window)
         if stale:
             raise Fenced(sorted(stale))
         return Committed(split.landed.num_rows, split.quarantine.num_rows, split.vault.num_rows)

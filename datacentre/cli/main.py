@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from datacentre.cli import contract, demo, gateway, ingest, marts, pull, quarantine, services, upkeep
+from datacentre.cli import contract, demo, gateway, ingest, marts, pull, quarantine, resume, services, upkeep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,6 +23,7 @@ for command in (
     pull.pull,
     ingest.simulate,
     ingest.sink,
+    resume.resume,
     gateway.gateway,
     marts.check,
     marts.build,

@@ -132,7 +132,7 @@ def _print_whole(record: "WholeRecord", lines: "tuple[Line, ...]") -> None:
     out.print(f"[bold]{record.stream}[/] partition {record.partition} offset {record.offset} at {record.broker_time}")
     decided = [str(x) for x in (record.replay_id, record.decided_by, record.decided_at, record.reason) if x]
     known = {
-        "key": record.key,
+        "key": repr(record.key),
         "ingest date": record.ingest_date,
         "contract": f"{record.contract_version} ({record.contract_hash[:12]})",
         "status": ", ".join([record.status, *decided]),

@@ -40,7 +40,7 @@ def _decoding(value: bytes) -> Iterator[Line]:
 
 
 def _layout(contract: Contract, value: bytes, broken_rules: Sequence[str]) -> Iterator[Line]:
-    text = value.decode(errors="backslashreplace")
+    text = value.decode(errors="replace")
     try:
         parsed = json.loads(text, object_pairs_hook=_Object)
     except (ValueError, RecursionError) as problem:

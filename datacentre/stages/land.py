@@ -44,6 +44,7 @@ def land(
             seconds=seconds,
         )
         for key in before
+        if key not in sink.failures
     ) + tuple(
         Outcome("land", key, "", 0, 0, 0, seconds, {"error": str(problem)}) for key, problem in sink.failures.items()
     )

@@ -49,9 +49,7 @@ def lake(tmp_path: Path) -> Path:
 
 def allowing(contract: Contract, *codes: str) -> Contract:
     """The contract after its fix: these steps are codes too."""
-    fields = tuple(
-        replace(f, allowed=(*(f.allowed or ()), *codes)) if f.name == "step" else f for f in contract.fields
-    )
+    fields = tuple(replace(f, allowed=(*(f.allowed or ()), *codes)) if f.name == "step" else f for f in contract.fields)
     return replace(contract, fields=fields, purpose=f"{contract.purpose} {codes}")
 
 
@@ -180,10 +178,11 @@ def test_a_replay_cut_short_is_finished_by_the_next(
     lake: Path, contract: Contract, writer: StreamWriter, step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fixed = allowing(contract, NEW)
-    with monkeypatch.context() as patched, pytest.raises(Crashed):
+    with monkeypatch.context() as patched:
         for name, dying in dying_at(step).items():
             patched.setattr(replay_module, name, dying)
-        run(lake, fixed)
+        with pytest.raises(Crashed):
+            run(lake, fixed)
     held = {r: set(held_offsets(lake, fixed, r).get(0, ())) for r in ("landed", "quarantine")}
     assert not held["landed"] & held["quarantine"], "never both"
     writer.commit(batch(contract, 0, 60, 70))
@@ -196,9 +195,10 @@ def test_a_replay_cut_short_is_finished_by_the_next(
 def test_rules_that_change_back_before_anything_landed_reopen_what_they_break(
     lake: Path, contract: Contract, writer: StreamWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patched, pytest.raises(Crashed):
+    with monkeypatch.context() as patched:
         patched.setattr(replay_module, "append_once", dying_at(0)["append_once"])
-        run(lake, allowing(contract, NEW, OTHER))
+        with pytest.raises(Crashed):
+            run(lake, allowing(contract, NEW, OTHER))
     assert run(lake, allowing(contract, OTHER))[0].offsets.keys() == {1}
     reconciles(lake, contract, 0, 60, range(0, 60, 3))
     reconciles(lake, contract, 1, 30, ())
@@ -209,9 +209,10 @@ def test_rules_that_change_back_before_anything_landed_reopen_what_they_break(
 def test_a_vault_written_by_other_rules_is_not_completed_under_new_ones(
     lake: Path, contract: Contract, writer: StreamWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patched, pytest.raises(Crashed):
+    with monkeypatch.context() as patched:
         patched.setattr(replay_module, "append_once", dying_at(2)["append_once"])
-        run(lake, allowing(contract, NEW))
+        with pytest.raises(Crashed):
+            run(lake, allowing(contract, NEW))
     with pytest.raises(CheckFailed, match="Put that contract and program version back"):
         run(lake, contract)
     run(lake, allowing(contract, NEW))
@@ -267,9 +268,10 @@ def test_what_only_quarantine_has_after_a_crash_is_left_to_the_sink(
             raise Crashed
         real(table, *arguments)
 
-    with monkeypatch.context() as patched, pytest.raises(Crashed):
+    with monkeypatch.context() as patched:
         patched.setattr(writer_module, "append", dying)
-        writer.commit(batch(contract, 0, 60, 72))
+        with pytest.raises(Crashed):
+            writer.commit(batch(contract, 0, 60, 72))
     run(lake, allowing(contract, NEW))
     again = StreamWriter(lake, contract, KEY, TOPIC)
     again.positions([0, 1])
