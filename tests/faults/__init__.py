@@ -1,0 +1,1 @@
+"""Faults of every kind while records stream: nothing lost, nothing twice."""
