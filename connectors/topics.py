@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
@@ -37,10 +38,22 @@ class Topic:
         return replace(self, first_offsets=first, end_offsets=end)
 
 
+class _AdminClient(KafkaAdminClient):  # type: ignore[misc]
+    """kafka-python 3.0.12 leaves its thread running where no broker answers; it would hold up the program's end."""
+
+    def __init__(self, **options: Any):
+        try:
+            super().__init__(**options)
+        except BaseException:
+            if hasattr(self, "_net"):
+                self._net.stop()
+            raise
+
+
 def admin_client(bootstrap_servers: str) -> KafkaAdminClient:
     """Raises SourceUnavailable in one line when no broker answers."""
     try:
-        return KafkaAdminClient(
+        return _AdminClient(
             bootstrap_servers=bootstrap_servers, client_id="datacentre-admin", bootstrap_timeout_ms=BOOTSTRAP_MS
         )
     except (KafkaError, OSError, ValueError) as problem:

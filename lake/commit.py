@@ -18,6 +18,7 @@ from datacentre.crash_points import inside, reach
 from lake.tables import STATISTICS, bound_topic, table_path
 
 PARTITION = "ingest_date"
+_LOOKED_AT = 1_000
 
 
 def append(
@@ -73,9 +74,15 @@ def write_file(folder: Path, day: date, rows: pa.Table) -> AddAction:
     path = f"{PARTITION}={day}/{uuid.uuid4()}.zstd.parquet"
     file = folder / path
     file.parent.mkdir(exist_ok=True)
+    kept = rows.drop_columns([PARTITION])
     with inside("upload"):
         pq.write_table(
-            rows.drop_columns([PARTITION]), file, compression="zstd", compression_level=1, write_statistics=STATISTICS
+            kept,
+            file,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=_repeating(kept),
+            write_statistics=STATISTICS,
         )
     ends = {name: pc.min_max(rows[name]).as_py() for name in STATISTICS}
     statistics = {
@@ -86,6 +93,13 @@ def write_file(folder: Path, day: date, rows: pa.Table) -> AddAction:
     }
     modified_ms = time.time_ns() // 1_000_000
     return AddAction(path, file.stat().st_size, {PARTITION: str(day)}, modified_ms, True, json.dumps(statistics))
+
+
+def _repeating(rows: pa.Table) -> list[str]:
+    """Columns that a dictionary makes smaller, by a look at the first rows; for the others it only costs."""
+    head = rows.slice(0, _LOOKED_AT)
+    flat = [name for name in head.column_names if not pa.types.is_nested(head.schema.field(name).type)]
+    return [name for name in flat if len(pc.unique(head[name])) <= head.num_rows // 2]
 
 
 def recorded_hashes(table: DeltaTable, partition: int, start: int) -> set[str]:

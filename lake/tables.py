@@ -1,10 +1,11 @@
 """Open a stream's Delta tables, or create them from its contract."""
 
+import fcntl
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -74,6 +75,11 @@ def _add_columns(table: DeltaTable, contract: Contract, layer: str, gained: Sequ
 
 def create_table(lake: Path, contract: Contract, layer: str, topic: str) -> DeltaTable:
     """Create the table, bound to one topic (`<cluster id>/<topic id>`); opens it when somebody was faster."""
+    with _only_creator(lake):
+        return open_table(lake, contract, layer) or _create(lake, contract, layer, topic)
+
+
+def _create(lake: Path, contract: Contract, layer: str, topic: str) -> DeltaTable:
     folder = table_folder(lake, layer, contract.key)
     try:
         return DeltaTable.create(
@@ -88,11 +94,18 @@ def create_table(lake: Path, contract: Contract, layer: str, topic: str) -> Delt
             },
             raise_if_key_not_exists=False,
         )
-    except DeltaError:
-        table = open_table(lake, contract, layer)
-        if table is None:
-            raise
-        return table
+    except (DeltaError, OSError) as problem:
+        raise SourceUnavailable(f"{folder}: can't be created: {' '.join(str(problem).split())[:200]}") from None
+
+
+@contextmanager
+def _only_creator(lake: Path) -> Iterator[None]:
+    """One process at a time: deltalake takes a second creation of the same table for a change of it."""
+    folder = lake / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "create").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def has_tables(lake: Path) -> bool:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from connectors.sink.batch import BATCH
+from connectors.sink.patch import NO_PATCH, Patch
 from connectors.sink.split import Split, Splitter
 from datacentre import names
 from datacentre.contracts import Contract
@@ -70,18 +71,18 @@ class Replayer:
         for replay_id in replays(self._lake, self._contract):
             yield from self._finish(replay_id)
 
-    def replay(self, selection: Selection) -> Iterator[Replay]:
-        """Judge the open records of the selection again, and land those that are good now."""
+    def replay(self, selection: Selection, patch: Patch = NO_PATCH) -> Iterator[Replay]:
+        """Judge the open records of the selection again, as the patch repairs them; land those that are good now."""
         after = (-1, -1)
         # What quarantine holds above landed's position after a crash is the sink's to finish.
         below = landed_positions(self._lake, self._contract)
         while rows := self._next(selection, below, after):
             after = (rows["kafka_partition"][-1].as_py(), rows["kafka_offset"][-1].as_py())
-            good = self._split(rows).landed
+            good = self._split(rows, patch).landed
             self.still_bad += rows.num_rows - good.num_rows
             if good.num_rows:
                 replay_id = f"{self._hash}-{secrets.token_hex(6)}"
-                marked = Decision("replayed", replay_id, self._who, datetime.now(UTC))
+                marked = Decision("replayed", replay_id, patch.text, self._who, datetime.now(UTC))
                 decide(self._quarantine, offsets_of(good), "open", marked, names.replay_app(replay_id))
                 yield from self._finish(replay_id)
 
@@ -94,8 +95,10 @@ class Replayer:
         """Stands in a replay's id, so that it is known by which rules the replay was begun."""
         return self._splitter.rules_hash[:_HASH_DIGITS]
 
-    def _split(self, rows: pa.Table) -> Split:
-        return self._splitter.split(rows.select(BATCH.names).cast(BATCH))
+    def _split(self, rows: pa.Table, patch: Patch) -> Split:
+        batch = rows.select(BATCH.names).cast(BATCH)
+        place = BATCH.get_field_index("value")
+        return self._splitter.split(batch.set_column(place, BATCH.field(place), patch.applied(batch["value"])))
 
     def _finish(self, replay_id: str) -> Iterator[Replay]:
         """Land what the replay has marked, unless that is done."""
@@ -120,7 +123,8 @@ class Replayer:
 
         Raises CheckFailed when the vault was written by other rules: the rest must follow by the same.
         """
-        split = self._split(marked)
+        patches = marked["patch"].unique().to_pylist()  # one at most: all were marked by one commit
+        split = self._split(marked, Patch.of(patches[0] if patches else None))
         if replay_id.startswith(self._hash):
             return split
         self._vault.update_incremental()

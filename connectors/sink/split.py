@@ -79,10 +79,10 @@ class Splitter:
             self._connection.unregister("batch")
 
     def _placed(self, contract: Contract, good: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
-        known = good.filter(good["has_identity"])
+        added = self._of_landed(contract, good)
         return (
-            _project(good, self._landed, self._of_landed(contract, good)),
-            _project(known, self._vault, self._of_landed(contract, known)),
+            _project(good, self._landed, added),
+            _project(good, self._vault, added).filter(good["has_identity"]),
             QUARANTINE.empty_table(),
         )
 

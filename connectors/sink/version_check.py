@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from connectors.sink.scan.columns import Scanner
 
 
+_ORIGIN = ["kafka_partition", "kafka_offset", "broker_time"]
+
+
 class VersionCheck:
-    """Both ways give the same columns: those of the batch, `_key_text`, every field of the contract,
-    `event_date`, the pseudonyms, `is_deleted`, `has_identity`, and, from `exact`, `broken_rules`.
+    """Both ways give the same columns: where a row comes from, `_key_text`, every field of the contract,
+    `event_date`, the pseudonyms, `is_deleted`, `has_identity`; `exact` also the batch's own and `broken_rules`.
 
     Not safe for several threads.
     """
@@ -52,7 +55,8 @@ class VersionCheck:
         good, fields = self._scanner.good(batch)
         if not good.any():
             return good, fields
-        rows = batch if good.all() else batch.filter(booleans(good))
+        origin = batch.select(_ORIGIN)
+        rows = origin if good.all() else origin.filter(booleans(good))
         checked = rows.append_column("_key_text", fields[self.contract.kafka_key])
         for name in fields.column_names:
             checked = checked.append_column(name, fields[name])

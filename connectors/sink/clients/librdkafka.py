@@ -89,7 +89,8 @@ class LibrdkafkaConsumer:
             raise SourceUnavailable(f"the Kafka broker at {self._membership.bootstrap_servers} refuses: {error.str()}")
 
     def _chunks(self, messages: list[Any]) -> list[Chunk]:
-        topics = [m.topic() for m in messages]
+        names = self._membership.topics
+        topics = [names[0]] * len(messages) if len(names) == 1 else [m.topic() for m in messages]
         whole = Chunk(
             topics[0],
             np.array([m.partition() for m in messages], np.int32),

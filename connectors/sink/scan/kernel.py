@@ -15,6 +15,7 @@ _POWERS = np.array([10.0**n for n in range(23)])
 _PLAIN = np.array([32 <= c < 128 and c not in (34, 92) for c in range(256)])  # ASCII that a text holds as it is
 _MAX_DIGITS = 15  # a decimal of so many digits over a power up to 10^22 is rounded once, so exactly
 _MAX_INT_DIGITS = 18
+_SHORT = 40  # bytes up to which a loop copies faster than a call
 
 
 @njit(cache=True, nogil=True)
@@ -493,7 +494,11 @@ def gather(buf, starts, ends, present, rows, offsets):
     for n in range(len(rows)):
         row = rows[n]
         if present[row]:
-            for pos in range(starts[row], ends[row]):
-                out[at] = buf[pos]
-                at += 1
+            size = ends[row] - starts[row]
+            if size < _SHORT:
+                for pos in range(size):
+                    out[at + pos] = buf[starts[row] + pos]
+            else:
+                out[at : at + size] = buf[starts[row] : ends[row]]
+            at += size
     return out

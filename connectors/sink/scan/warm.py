@@ -26,9 +26,14 @@ def wait(seconds: float = 120.0) -> bool:
 
 
 def _load() -> None:
-    from connectors.sink.scan.example import run_example
+    try:
+        from connectors.sink.scan.example import run_example
 
-    run_example()
+        run_example()
+    except RuntimeError:
+        if threading.main_thread().is_alive():
+            raise
+        return  # the program ends meanwhile, and Python takes no new exit handlers
     _ready.set()
 
 
