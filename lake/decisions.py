@@ -24,10 +24,11 @@ Offsets = Mapping[int, np.ndarray]
 
 @dataclass(frozen=True)
 class Decision:
-    """What is written on a row: its new status, and by which replay or by whom, when and why."""
+    """What is written on a row: its new status, by which replay and repair, by whom, when and why."""
 
     status: str
     replay_id: str | None = None
+    patch: str | None = None
     decided_by: str | None = None
     decided_at: datetime | None = None
     reason: str | None = None

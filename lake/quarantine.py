@@ -69,6 +69,7 @@ class WholeRecord:
     contract_hash: str
     status: str
     replay_id: str | None
+    patch: str | None
     decided_by: str | None
     decided_at: datetime | None
     reason: str | None

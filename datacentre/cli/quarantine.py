@@ -2,6 +2,7 @@
 
 from datetime import date
 from getpass import getuser
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -75,11 +76,19 @@ def show(
 
 @app.command()
 @one_line_errors
-def replay(stream: Stream, rule: Rule = None, day: Day = None, json: Json = False) -> None:
+def replay(
+    stream: Stream,
+    rule: Rule = None,
+    day: Day = None,
+    patch: Annotated[
+        Path | None, typer.Option(help="YAML that renames fields (rename:) or replaces codes (codes:) before judging")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Judge open records by today's contract again, and land those that are good now, once."""
     from datacentre.stages.replay import replay as replay_stream
 
-    outcome = replay_stream(from_environment(), stream, getuser(), _selection(rule, day))
+    outcome = replay_stream(from_environment(), stream, getuser(), _selection(rule, day), patch)
     print_outcomes("Replayed from quarantine", [outcome], json)
 
 
@@ -130,7 +139,9 @@ def _print(record: "RejectedRecord") -> None:
 
 def _print_whole(record: "WholeRecord", lines: "tuple[Line, ...]") -> None:
     out.print(f"[bold]{record.stream}[/] partition {record.partition} offset {record.offset} at {record.broker_time}")
-    decided = [str(x) for x in (record.replay_id, record.decided_by, record.decided_at, record.reason) if x]
+    decided = [
+        str(x) for x in (record.replay_id, record.patch, record.decided_by, record.decided_at, record.reason) if x
+    ]
     known = {
         "key": repr(record.key),
         "ingest date": record.ingest_date,

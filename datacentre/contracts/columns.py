@@ -43,12 +43,13 @@ QUARANTINE = pa.schema(
         ("contract_hash", pa.string()),
         ("status", pa.string()),
         ("replay_id", pa.string()),
+        ("patch", pa.string()),
         ("decided_by", pa.string()),
         ("decided_at", INSTANT),
         ("reason", pa.string()),
     ]
 )
-"""`status` is open, replayed or dismissed; the columns after it say by what replay, or by whom, when and why."""
+"""`status` is open, replayed or dismissed; what follows it says by which replay and repair, who, when and why."""
 
 
 def field_type(field: Field) -> pa.DataType:

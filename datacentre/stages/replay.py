@@ -3,8 +3,10 @@
 import time
 from datetime import UTC, datetime
 from itertools import chain
+from pathlib import Path
 from uuid import uuid4
 
+from connectors.sink.patch import NO_PATCH, read_patch
 from connectors.sink.replay import Replay, Replayer, only_replay, ranges_of
 from datacentre.contracts import choose, load_contracts
 from datacentre.control.ranges import OffsetRange, interval
@@ -21,8 +23,12 @@ from lake.tables import has_tables, open_table
 _SHOWN_RANGES = 20
 
 
-def replay(settings: Settings, stream: str, who: str, selection: Selection = EVERYTHING) -> Outcome:
+def replay(
+    settings: Settings, stream: str, who: str, selection: Selection = EVERYTHING, patch_file: Path | None = None
+) -> Outcome:
     """Judge the stream's open records again, land those that are good now, and have their offsets checked anew.
+
+    With a patch file they are repaired first; quarantine keeps their own bytes beside the patch.
 
     Replays that were cut short are finished first. `rows_out` counts the records landed now, `rows_quarantined`
     those judged that stay open, `rows_in` both. Raises SourceUnavailable while another replay of the stream
@@ -30,11 +36,12 @@ def replay(settings: Settings, stream: str, who: str, selection: Selection = EVE
     """
     started = time.monotonic()
     contract = choose(load_contracts(settings.schemas), [stream])[stream]
+    patch = NO_PATCH if patch_file is None else read_patch(patch_file, contract)
     key = load_or_create(settings.home, has_tables(settings.lake))
     with opened(settings.control_url) as control, only_replay(settings.lake, stream):
         replayer = Replayer(settings.lake, contract, key, who)
         landed: list[Replay] = []
-        for done in chain(replayer.earlier(), replayer.replay(selection)):
+        for done in chain(replayer.earlier(), replayer.replay(selection, patch)):
             ranges = [OffsetRange(*r) for r in ranges_of(done.offsets)]
             reopen(control, stream, ranges, done.version, who, f"replay {done.id} landed in it")
             landed += [done] if done.is_new else []
@@ -72,7 +79,7 @@ def dismiss(settings: Settings, stream: str, who: str, reason: str, selection: S
     count = sum(len(o) for o in offsets.values())
     table = open_table(settings.lake, contract, "quarantine")
     if table is not None and count:
-        decision = Decision("dismissed", None, who, datetime.now(UTC), reason)
+        decision = Decision("dismissed", decided_by=who, decided_at=datetime.now(UTC), reason=reason)
         decide(table, offsets, "open", decision, f"dismissal/{uuid4().hex}")
     outcome = Outcome("dismiss", stream, "", count, 0, count, time.monotonic() - started, {"who": who})
     if count:

@@ -247,7 +247,9 @@ def test_a_sink_that_commits_at_every_moment_of_a_replay_does_no_harm(
 def test_dismissed_rows_are_neither_open_nor_replayed(lake: Path, contract: Contract, writer: StreamWriter) -> None:
     table = open_table(lake, contract, "quarantine")
     assert table is not None
-    dismissed = Decision("dismissed", None, "tshering", datetime.now(UTC), "test data of the office")
+    dismissed = Decision(
+        "dismissed", decided_by="tshering", decided_at=datetime.now(UTC), reason="test data of the office"
+    )
     decide(table, open_offsets(lake, contract, Selection(at=(0, 6))), "open", dismissed, "dismissal/1")
     run(lake, allowing(contract, NEW))
     reconciles(lake, contract, 0, 60, [6])

@@ -16,8 +16,9 @@ from lake.quarantine import EVERYTHING, Selection, count_open, open_offsets, rej
 from lake.tables import create_table, open_table, table_folder
 from lake.upkeep import keep_up
 
-NEW_COLUMNS = ("replay_id", "decided_by", "decided_at", "reason")
+NEW_COLUMNS = ("replay_id", "patch", "decided_by", "decided_at", "reason")
 AT = datetime(2026, 3, 1, 10, tzinfo=UTC)
+DAY = AT.date()
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def contract(contracts: dict[str, Contract]) -> Contract:
     return contracts["pmo__deliberation_vote"]
 
 
-def rows(offsets: range, schema: pa.Schema, partition: int = 0, day: date = AT.date()) -> pa.Table:
+def rows(offsets: range, schema: pa.Schema, partition: int = 0, day: date = DAY) -> pa.Table:
     found = [
         {
             "kafka_partition": partition,
@@ -68,7 +69,7 @@ def opened(lake: Path, contract: Contract) -> DeltaTable:
 
 def test_an_older_table_can_be_read_decided_on_and_kept_up(lake: Path, contract: Contract) -> None:
     assert [(c.rule, c.records) for c in count_open(lake, contract)] == [("vote.allowed", 10), ("vote.type", 5)]
-    marked = Decision("replayed", "r-1", "tshering", AT)
+    marked = Decision("replayed", "r-1", None, "tshering", AT)
     decide(
         opened(lake, contract), open_offsets(lake, contract, Selection(rule="vote.type")), "open", marked, "replay/1"
     )
@@ -87,7 +88,7 @@ def test_an_older_table_can_be_read_decided_on_and_kept_up(lake: Path, contract:
 
 def test_a_decision_is_made_once_and_only_on_rows_in_the_state_it_was_made_for(lake: Path, contract: Contract) -> None:
     table = opened(lake, contract)
-    first = Decision("dismissed", None, "tshering", AT, "first")
+    first = Decision("dismissed", None, None, "tshering", AT, "first")
     decide(table, {0: open_offsets(lake, contract, EVERYTHING)[0][:4]}, "open", first, "dismissal/1")
     version = table.version()
     decide(table, open_offsets(lake, contract, EVERYTHING), "open", Decision("dismissed"), "dismissal/1")
@@ -105,8 +106,8 @@ def test_the_selection_counts_by_rule_and_day(lake: Path, contract: Contract) ->
     assert counts == [
         ("vote.allowed", later, 3),
         ("vote.type", later, 1),
-        ("vote.allowed", AT.date(), 10),
-        ("vote.type", AT.date(), 5),
+        ("vote.allowed", DAY, 10),
+        ("vote.type", DAY, 5),
     ]
     assert [(c.rule, c.records) for c in count_open(lake, contract, Selection("vote.type", later))] == [
         ("vote.type", 1)
