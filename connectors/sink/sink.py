@@ -133,7 +133,7 @@ class Sink:
                 self._flush_due()
                 self._steer(consumer)
                 if watch.is_due():
-                    metrics.show(self.progress, self._lag(), self._batches)
+                    metrics.show(self.progress, self._lag(), self._batches, self.failures)
                     self._look_at_stops()
                     if until_caught_up and self._is_caught_up(watch):
                         break
@@ -211,13 +211,16 @@ class Sink:
         """
         reach("on_revoked")
         gone = set(partitions)
-        until = time.monotonic() + _HANDOVER_SECONDS
-        while any(t in self._committer.pending for t, _ in gone) and time.monotonic() < until:
-            self._collect(lambda progress: None, timeout_seconds=0.1)
         for topic, partition in gone:
             self._next.pop((topic, partition), None)
             self._batches[topic] = self._batches[topic].without({partition})
         self._paused -= gone
+        until = time.monotonic() + _HANDOVER_SECONDS
+        try:
+            while any(t in self._committer.pending for t, _ in gone) and time.monotonic() < until:
+                self._collect(lambda progress: None, timeout_seconds=0.1)
+        except DataCentreError as problem:
+            self._failure = problem
 
     def _rewind(self, key: str) -> None:
         """Drop what is buffered of a stream and read again from the lake's positions."""

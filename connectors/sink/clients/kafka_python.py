@@ -98,8 +98,10 @@ class KafkaPythonConsumer:
         return {at: offset for at, offset in self._positions.items() if at in assigned}
 
     def seek(self, partition: Partition, offset: int) -> None:
-        self._client.seek(TopicPartition(*partition), offset)
-        self._positions[partition] = offset
+        tp = TopicPartition(*partition)
+        if tp in self._client.assignment():
+            self._client.seek(tp, offset)
+            self._positions[partition] = offset
 
     def pause(self, partitions: Iterable[Partition]) -> None:
         self._client.pause(*(TopicPartition(*p) for p in partitions))

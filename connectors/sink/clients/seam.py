@@ -41,7 +41,7 @@ class Consumer(Protocol):
         """Next offset to be read, gaps of aborted transactions included, by assigned partition."""
 
     def seek(self, partition: Partition, offset: int) -> None:
-        """Go on at `offset`; nothing fetched before is returned any more."""
+        """Go on at `offset`; nothing fetched before is returned any more. One that is not assigned is left alone."""
 
     def pause(self, partitions: Iterable[Partition]) -> None: ...
 
