@@ -22,7 +22,7 @@ from datacentre.errors import CheckFailed, ContractError, SourceUnavailable
 LAYERS = ("landed", "quarantine", "vault")
 STATISTICS = ("kafka_partition", "kafka_offset")
 _CHECKPOINT_COMMITS = "100"
-_LOG_RETENTION = "interval 1 day"
+_RETENTION = "interval 1 day"
 _TRANSACTION_RETENTION = "delta.setTransactionRetentionDuration"
 _TOPIC = "datacentre.topic"
 _BASES = "datacentre.offset_bases"
@@ -89,7 +89,8 @@ def _create(lake: Path, contract: Contract, layer: str, topic: str) -> DeltaTabl
             configuration={
                 "delta.dataSkippingStatsColumns": ",".join(STATISTICS),
                 "delta.checkpointInterval": _CHECKPOINT_COMMITS,
-                "delta.logRetentionDuration": _LOG_RETENTION,
+                "delta.logRetentionDuration": _RETENTION,
+                "delta.deletedFileRetentionDuration": _RETENTION,
                 _TOPIC: topic,
             },
             raise_if_key_not_exists=False,

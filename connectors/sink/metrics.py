@@ -1,6 +1,6 @@
 """The sink's figures for Prometheus, on loopback."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
@@ -36,6 +36,9 @@ class SinkMetrics:
             registry=registry,
         )
         self._age = Gauge("datacentre_sink_batch_age_seconds", "Age of the open batch", ["stream"], registry=registry)
+        self._left_out = Gauge(
+            "datacentre_sink_left_out", "1: the stream is stopped or can't be landed", ["stream"], registry=registry
+        )
         self._server = None
         if port:
             try:
@@ -45,7 +48,13 @@ class SinkMetrics:
                     f"port {port} for metrics is taken ({problem}); set DATACENTRE_METRICS_PORT"
                 ) from None
 
-    def show(self, progress: Progress, lag: Mapping[Partition, int], batches: Mapping[str, Batch]) -> None:
+    def show(
+        self,
+        progress: Progress,
+        lag: Mapping[Partition, int],
+        batches: Mapping[str, Batch],
+        left_out: Collection[str],
+    ) -> None:
         for gauge, counts in (
             (self._landed, progress.landed),
             (self._quarantined, progress.quarantined),
@@ -61,6 +70,8 @@ class SinkMetrics:
             self._lag.labels(stream, str(partition)).set(records)
         for stream, batch in batches.items():
             self._age.labels(stream).set(batch.age())
+        for stream in {*batches, *left_out}:
+            self._left_out.labels(stream).set(stream in left_out)
 
     def close(self) -> None:
         if self._server is not None:

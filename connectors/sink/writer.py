@@ -27,6 +27,9 @@ from lake.positions import partitions_of, transactions
 from lake.tables import bind_topic, bound_topic, create_table, offset_bases, open_table
 
 
+_COMMITS_PER_OPENING = 100
+
+
 class Fenced(Exception):
     """Another writer committed first: this batch is void, read again from the lake's positions."""
 
@@ -59,14 +62,19 @@ class StreamWriter:
         self._topic = topic
         self._splitter = Splitter(contract, key)
         self._consent = consent
-        self._landed = self._bound(open_table(lake, contract, "landed"), "landed")
-        self._vault = self._bound(open_table(lake, contract, "vault"), "vault")
-        self._quarantine = self._bound(open_table(lake, contract, "quarantine"), "quarantine")
+        self._open()
         if bound_topic(self._landed) != topic.identity:
             self._bind_anew()
         self.bases = offset_bases(self._landed)
         self._topic = topic.in_lake(self.bases)
         self._begin()
+
+    def _open(self) -> None:
+        """Open the tables; again every hundred commits, since a table object keeps every log entry it has read."""
+        self._landed = self._bound(open_table(self._lake, self.contract, "landed"), "landed")
+        self._vault = self._bound(open_table(self._lake, self.contract, "vault"), "vault")
+        self._quarantine = self._bound(open_table(self._lake, self.contract, "quarantine"), "quarantine")
+        self._commits_left = _COMMITS_PER_OPENING
 
     def _bound(self, table: DeltaTable | None, layer: str) -> DeltaTable:
         """The table, created when absent; refuses one that holds another topic's offsets."""
@@ -176,6 +184,9 @@ class StreamWriter:
             return self._commit(batch)
 
     def _commit(self, batch: Batch) -> Committed:
+        self._commits_left -= 1
+        if self._commits_left < 0:
+            self._open()
         self._landed.update_incremental()
         known = transactions(self._landed, batch.ranges)
         stale = {p for p, (start, _) in batch.ranges.items() if known.get(p) != start}

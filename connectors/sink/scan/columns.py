@@ -33,15 +33,17 @@ class _Bytes:
 class _Workspace:
     """What the pass fills, kept from batch to batch so that the system need not give fresh pages each time."""
 
-    def __init__(self, fields: int, rows: int):
+    def __init__(self, plan: ScanPlan, rows: int):
+        fields, found = len(plan.fields), {kind(f) for f in plan.fields}
+        has_lists, has_floats = bool(found & {kinds.STRINGS, kinds.INTEGERS}), kinds.NUMBER in found
         self.rows = rows
         self.present = np.zeros((fields, rows), np.bool_)
         self.starts = np.zeros((fields, rows), np.int32)
         self.ends = np.zeros((fields, rows), np.int32)
         self.ints = np.zeros((fields, rows), np.int64)
-        self.floats = np.zeros((fields, rows), np.float64)
-        self.item_rows = np.zeros((fields, rows), np.int32)
-        self.items = np.zeros((4, rows * _ITEMS_PER_ROW), np.int64)
+        self.floats = np.zeros((fields, rows if has_floats else 0), np.float64)
+        self.item_rows = np.zeros((fields, rows if has_lists else 0), np.int32)
+        self.items = np.zeros((4, rows * _ITEMS_PER_ROW if has_lists else 0), np.int64)
 
 
 class Scanner:
@@ -49,13 +51,13 @@ class Scanner:
 
     def __init__(self, plan: ScanPlan):
         self._plan = plan
-        self._space = _Workspace(len(plan.fields), 0)
+        self._space = _Workspace(plan, 0)
 
     def good(self, batch: pa.Table) -> tuple[np.ndarray, pa.Table]:
         """Which rows of `batch` (as of `Batch.table`) are surely good, and the typed fields of those, in order."""
         count = batch.num_rows
         if self._space.rows < count:
-            self._space = _Workspace(len(self._plan.fields), count)
+            self._space = _Workspace(self._plan, count)
         space = self._space
         values, keys = _Bytes.of(batch["value"]), _Bytes.of(batch["record_key"])
         good = np.zeros(count, np.bool_)
