@@ -110,6 +110,7 @@ def _marts(settings: Settings) -> str:
 
 
 def _streams(settings: Settings, is_broker_up: bool) -> list[dict[str, object]]:
+    from connectors.sink.poison import Stops
     from connectors.topics import describe_topics
     from datacentre.contracts import load_contracts
     from datacentre.control.certificates import certified_ranges, held
@@ -126,6 +127,7 @@ def _streams(settings: Settings, is_broker_up: bool) -> list[dict[str, object]]:
         except SourceUnavailable:
             ends = {}
     rows: list[dict[str, object]] = []
+    stops = Stops(settings.home)
     with opened(settings.control_url) as store:
         for key, contract in contracts.items():
             landed = sum(landed_positions(settings.lake, contract).values())
@@ -138,6 +140,7 @@ def _streams(settings: Settings, is_broker_up: bool) -> list[dict[str, object]]:
                     "lag": ends[key] - landed if key in ends else None,
                     "certified": certified,
                     "held": sum(c.range.next - c.range.start for c in held(store, key)),
+                    "stopped": stop.stopped_at if (stop := stops.find(key)) else None,
                 }
             )
     return rows

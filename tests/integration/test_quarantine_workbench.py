@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import confluent_kafka
 import duckdb
 import pytest
+from typer.testing import CliRunner
 
 from connectors.sink.poison import Poisoned, Stops
 from connectors.sink.sink import Sink
 from connectors.topics import describe_topics
+from datacentre.cli.main import app
 from datacentre.contracts import Contract, load_contracts
 from datacentre.contracts.versions import publish
 from datacentre.settings import KAFKA_CLIENTS, REPOSITORY, Settings
@@ -28,6 +29,7 @@ from lake.marts import published
 from lake.positions import landed_positions
 from lake.quarantine import Selection
 from lake.tables import lake_id
+from tests.conftest import command_environment
 
 pytestmark = pytest.mark.broker
 STREAM = "pmo__deliberation_vote"
@@ -136,6 +138,9 @@ def test_a_poisoned_stream_stops_and_the_others_go_on(
     assert sink.progress.quarantined == {OTHER: 3}
     assert sum(landed_positions(centre.lake, chosen[STREAM]).values()) == 0
     assert f"{STREAM}: stopped" in caplog.text
+    status = CliRunner().invoke(app, ["status", "--json"], env=command_environment(centre))
+    stopped = {s["stream"]: s["stopped"] for s in json.loads(status.stdout)["streams"]}
+    assert [key for key, at in stopped.items() if at] == [STREAM]
 
     later = Sink(centre, chosen)
     assert "datacentre resume" in str(later.failures[STREAM])
@@ -192,12 +197,7 @@ def test_running_sinks_stop_and_go_on_together(centre: Settings, contracts: dict
     reconciles(centre)
 
 
-def test_the_commands_speak_json_and_end_with_one_line(centre: Settings, tmp_path: Path) -> None:
-    from typer.testing import CliRunner
-
-    from datacentre.cli.main import app
-    from tests.conftest import command_environment
-
+def test_the_commands_speak_json_and_end_with_one_line(centre: Settings) -> None:
     produce(centre, [vote(1), vote(2, given="perhaps"), (b"k", b'{"vote": "agree",,}')])
     land(centre, [STREAM])
 
