@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test check generate lock up down
+.PHONY: help install demo test check generate lock up down mutations
 
 help:
 	@echo "make demo    stream 200,000 records from Kafka to the marts and reconcile"
 	@echo "make test    every test, on a real broker and a real Airflow database"
 	@echo "make check   lint, types, layers, SQL style, generated files"
+	@echo "make mutations  100,000 damaged records through a real broker and sink"
 	@echo "make up      start the centre;  make down  stops it"
 	@echo "make generate  write dbt staging and JSON Schemas from the contracts"
 	@echo "make lock    resolve the versions again"
@@ -29,6 +30,9 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/pytest -q
+
+mutations: $(INSTALLED)
+	$(BIN)/python -m tests.faults.mutations 100000
 
 check: $(INSTALLED)
 	@failed=0; \

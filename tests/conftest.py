@@ -26,7 +26,7 @@ def contracts() -> dict[str, Contract]:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of a home whose Kafka runs for the whole test run."""
     home = tmp_path_factory.mktemp("broker")
-    port = _two_free_ports()
+    port = two_free_ports()
     settings = from_environment({"DATACENTRE_HOME": str(home), "DATACENTRE_KAFKA_PORT": str(port)})
     kafka.start(settings)
     yield settings
@@ -70,7 +70,7 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
-def _two_free_ports() -> int:
+def two_free_ports() -> int:
     while True:
         with socket.socket() as first, socket.socket() as second:
             first.bind(("127.0.0.1", 0))
