@@ -89,7 +89,8 @@ def _run(arena: Arena, number: int, scenario: Scenario, clients: Sequence[str]) 
     fleets = {client: arena.fleet(client, number, scenario) for client in clients}
     with arena.traffic(scenario):
         threads = [
-            threading.Thread(target=_deliver, args=(scenario, fleets[client], rows[client])) for client in clients
+            threading.Thread(target=_deliver, args=(scenario, fleets[client], rows[client]), daemon=True)
+            for client in clients
         ]
         for thread in threads:
             thread.start()
