@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test check generate lock up down mutations
+.PHONY: help install demo test check generate lock up down mutations faults
 
 help:
 	@echo "make demo    stream 200,000 records from Kafka to the marts and reconcile"
 	@echo "make test    every test, on a real broker and a real Airflow database"
 	@echo "make check   lint, types, layers, SQL style, generated files"
+	@echo "make faults  kill, freeze and obstruct sinks for about half an hour; nothing may be lost or come twice"
 	@echo "make mutations  100,000 damaged records through a real broker and sink"
 	@echo "make up      start the centre;  make down  stops it"
 	@echo "make generate  write dbt staging and JSON Schemas from the contracts"
@@ -40,6 +41,9 @@ check: $(INSTALLED)
 	    "python -m datacentre.contracts.drift" "sqlfluff lint --config dbt_project/.sqlfluff dbt_project/models dbt_project/tests"; do \
 	  echo "== $$step"; PATH=$(BIN):$$PATH $(BIN)/$$step || failed=1; \
 	done; exit $$failed
+
+faults: $(INSTALLED)
+	$(BIN)/python -m tests.faults.matrix --json docs/faults.json --page docs/faults.md
 
 up: $(INSTALLED)
 	$(BIN)/datacentre up
