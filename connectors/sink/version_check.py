@@ -73,9 +73,9 @@ class VersionCheck:
         """Every row checked, with the names of all rules it broke; one row out per message in."""
         self._connection.register("batch", batch)
         try:
+            self._connection.execute(f"truncate {self._waiting}")
             self._connection.execute(f"insert into {self._waiting} from batch")
             checked = self._connection.sql(f"execute {self._waiting}").to_arrow_table()
-            self._connection.execute(f"truncate {self._waiting}")
         finally:
             self._connection.unregister("batch")
         if checked.num_rows != batch.num_rows:
