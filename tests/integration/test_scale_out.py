@@ -1,0 +1,73 @@
+"""Several sinks share the partitions of a stream."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from connectors.sink.sink import Sink
+from datacentre.contracts import Contract
+from datacentre.settings import KAFKA_CLIENTS, Settings
+from datacentre.stages.verify import verify
+from tests.integration.test_sink import STREAM, produce, vote
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture(params=KAFKA_CLIENTS)
+def centre(centre: Settings, request: pytest.FixtureRequest) -> Settings:
+    return replace(centre, kafka_client=request.param, flush_seconds=0.1)
+
+
+@contextmanager
+def running(settings: Settings, contract: Contract) -> Iterator[Sink]:
+    """A sink in a thread; what goes wrong in it is raised at the end."""
+    sink, ended, problems = Sink(settings, {STREAM: contract}), threading.Event(), []
+
+    def run() -> None:
+        try:
+            sink.run(until_caught_up=False, stopping=ended.is_set, told=lambda progress: None)
+        except Exception as problem:
+            problems.append(problem)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield sink
+    finally:
+        ended.set()
+        thread.join(timeout=30)
+    assert not thread.is_alive() and not problems, problems
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.05)
+    return condition()
+
+
+def test_members_share_the_work_and_take_over(centre: Settings, contracts: dict[str, Contract]) -> None:
+    contract = contracts[STREAM]
+    with running(centre, contract) as first:
+        assert wait_for(lambda: len(first._next) == 2)
+        with running(centre, contract) as second:
+            assert wait_for(lambda: len(first._next) == len(second._next) == 1)
+            produce(centre, (vote(contract, n) for n in range(4_000)))
+            assert wait_for(lambda: first.progress.records + second.progress.records == 4_000)
+            assert first.progress.records > 0 and second.progress.records > 0
+        produce(centre, (vote(contract, n) for n in range(4_000, 5_000)))
+        assert wait_for(lambda: first.progress.records + second.progress.records == 5_000)
+    assert [r.differences for r in verify(centre, [STREAM])] == [(), ()]
+
+
+def test_a_static_member_has_its_partitions_back_at_once(centre: Settings, contracts: dict[str, Contract]) -> None:
+    contract = contracts[STREAM]
+    named = replace(centre, sink_instance="sink-1", session_seconds=30.0)
+    with running(named, contract) as sink:
+        assert wait_for(lambda: len(sink._next) == 2)
+    with running(named, contract) as sink:
+        assert wait_for(lambda: len(sink._next) == 2, seconds=8.0), "the session lasts 30 s"
