@@ -26,7 +26,6 @@ from lake.commit import append, recorded_hashes
 from lake.positions import partitions_of, transactions
 from lake.tables import bind_topic, bound_topic, create_table, offset_bases, open_table
 
-
 _COMMITS_PER_OPENING = 100
 
 
