@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test check generate lock up down mutations faults
+.PHONY: bench-ingest help install demo test check generate lock up down mutations faults
 
 help:
 	@echo "make demo    stream 200,000 records from Kafka to the marts and reconcile"
@@ -14,6 +14,7 @@ help:
 	@echo "make mutations  100,000 damaged records through a real broker and sink"
 	@echo "make up      start the centre;  make down  stops it"
 	@echo "make generate  write dbt staging and JSON Schemas from the contracts"
+	@echo "make bench-ingest  the sink beside Spark, Kafka Connect and bare clients, in one run"
 	@echo "make lock    resolve the versions again"
 
 install: $(INSTALLED)
@@ -57,3 +58,12 @@ generate: $(INSTALLED)
 lock: $(INSTALLED)
 	$(BIN)/uv pip compile pyproject.toml --extra all --extra dev --generate-hashes --no-emit-index-url \
 	  --no-header --python-version 3.11 --quiet --output-file requirements.lock
+
+BENCH := .venv-bench
+bench-ingest: $(INSTALLED) $(BENCH)/.installed
+	$(BIN)/python -m bench.ingest run
+
+$(BENCH)/.installed: requirements-bench.lock $(INSTALLED)
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(BENCH)
+	$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python --require-hashes -r requirements-bench.lock
+	touch $@
