@@ -1,7 +1,7 @@
 """Decide on quarantined rows: mark them in one commit that rewrites the files they stand in."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -103,3 +103,10 @@ def offsets_of(rows: pa.Table) -> dict[int, np.ndarray]:
     """The rows' offsets by partition, ascending."""
     partitions, offsets = rows["kafka_partition"].to_numpy(), rows["kafka_offset"].to_numpy()
     return {int(p): np.sort(offsets[partitions == p]) for p in np.unique(partitions)}
+
+
+def ranges_of(offsets: Offsets) -> Iterator[tuple[int, int, int]]:
+    """Neighbouring offsets joined, as `(partition, start, next)`, ascending."""
+    for partition, of_partition in sorted(offsets.items()):
+        for run in np.split(of_partition, np.flatnonzero(np.diff(of_partition) > 1) + 1):
+            yield partition, int(run[0]), int(run[-1]) + 1

@@ -1,6 +1,6 @@
 """What is in quarantine: the records as they came, why they are there, and what was decided on them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from datacentre.contracts import Contract
 from datacentre.contracts.columns import QUARANTINE
 from lake.decisions import offsets_of
 from lake.snapshot import snapshot
+from lake.tables import open_table
 
 _SHOWN_BYTES = 400
 
@@ -139,6 +140,15 @@ def replays(lake: Path, contract: Contract) -> dict[str, dict[int, np.ndarray]]:
     rows = _query(lake, contract, query)
     ids = sorted(pc.unique(rows["replay_id"]).to_pylist())
     return {i: offsets_of(rows.filter(pc.equal(rows["replay_id"], i))) for i in ids}
+
+
+def landed_replays_since(lake: Path, contract: Contract, version: int) -> Iterator[tuple[int, dict[int, np.ndarray]]]:
+    """Of each replay that landed above this version of landed: its version, and its offsets by partition."""
+    table = open_table(lake, contract, "landed")
+    commits = 0 if table is None else table.version() - version
+    for entry in table.history(commits) if table is not None and commits > 0 else ():
+        if (replay_id := entry.get("replay")) is not None:
+            yield entry["version"], offsets_of(rows_of_replay(lake, contract, replay_id))
 
 
 def _chosen(selection: Selection) -> str:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 from deltalake import DeltaTable
 
@@ -151,10 +150,3 @@ def only_replay(lake: Path, key: str) -> Iterator[None]:
         except BlockingIOError:
             raise SourceUnavailable(f"{key}: another replay is running; try again when it is done") from None
         yield
-
-
-def ranges_of(offsets: Offsets) -> Iterator[tuple[int, int, int]]:
-    """Neighbouring offsets joined, as `(partition, start, next)`, ascending."""
-    for partition, of_partition in sorted(offsets.items()):
-        for run in np.split(of_partition, np.flatnonzero(np.diff(of_partition) > 1) + 1):
-            yield partition, int(run[0]), int(run[-1]) + 1

@@ -33,6 +33,13 @@ def reopen(
     return tuple(cut)
 
 
+def last_checked(engine: sa.Engine, stream: str) -> int | None:
+    """The newest version of landed that any certificate of the stream was made from; None without one."""
+    query = sa.select(sa.func.max(certificate.c.landed_version)).where(certificate.c.stream == stream)
+    with engine.connect() as connection:
+        return connection.execute(query).scalar_one()
+
+
 def _shared(wanted: Sequence[OffsetRange], whole: OffsetRange) -> list[OffsetRange]:
     """The parts of `wanted`, which is sorted, that lie in `whole`."""
     first = bisect_right(wanted, (whole.partition, whole.start), key=lambda r: (r.partition, r.next))

@@ -17,13 +17,16 @@ from datacentre.control.certificates import (
     record,
 )
 from datacentre.control.ranges import OffsetRange, interval
+from datacentre.control.reopened import last_checked, reopen
 from datacentre.control.store import opened
 from datacentre.errors import DataCentreError
 from datacentre.settings import Settings
 from datacentre.stages.outcome import Outcome, store
 from expectations.extra import find_extra
 from expectations.landed import Increment, fetch, increments
+from lake.decisions import ranges_of
 from lake.positions import landed_positions
+from lake.quarantine import landed_replays_since
 
 
 def check(settings: Settings, streams: Sequence[str] | None = None) -> tuple[Outcome, ...]:
@@ -49,6 +52,7 @@ def _unread(key: str, problem: DataCentreError) -> Outcome:
 
 
 def _check_stream(settings: Settings, control: sa.Engine, contract: Contract) -> list[Outcome]:
+    _reopen_replayed(settings, control, contract)
     # Positions first: the files that are read afterwards hold at least that much.
     ranges = pending(control, contract.key, landed_positions(settings.lake, contract))
     if not ranges:
@@ -60,6 +64,15 @@ def _check_stream(settings: Settings, control: sa.Engine, contract: Contract) ->
     outcome = tally.outcome(contract, ranges, time.monotonic() - started)
     store(control, outcome)
     return [outcome]
+
+
+def _reopen_replayed(settings: Settings, control: sa.Engine, contract: Contract) -> None:
+    """Check anew where replays have landed since the last check, for those that ended before they said so."""
+    if (version := last_checked(control, contract.key)) is None:
+        return
+    for landed_version, offsets in landed_replays_since(settings.lake, contract, version):
+        ranges = [OffsetRange(*r) for r in ranges_of(offsets)]
+        reopen(control, contract.key, ranges, landed_version, "check", "a replay landed in it")
 
 
 def _certify(control: sa.Engine, increment: Increment, tally: "_Tally") -> None:

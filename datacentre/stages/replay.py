@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from connectors.sink.patch import NO_PATCH, read_patch
-from connectors.sink.replay import Replay, Replayer, only_replay, ranges_of
+from connectors.sink.replay import Replay, Replayer, only_replay
 from datacentre.contracts import choose, load_contracts
 from datacentre.control.ranges import OffsetRange, interval
 from datacentre.control.reopened import reopen
@@ -15,7 +15,7 @@ from datacentre.control.store import opened
 from datacentre.pseudonym import load_or_create
 from datacentre.settings import Settings
 from datacentre.stages.outcome import Outcome, store
-from lake.decisions import Decision, decide
+from lake.decisions import Decision, decide, ranges_of
 from lake.forget import forget_deleted
 from lake.quarantine import EVERYTHING, Selection, open_offsets
 from lake.tables import has_tables, open_table

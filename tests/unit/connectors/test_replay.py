@@ -12,13 +12,13 @@ import pytest
 
 import connectors.sink.replay as replay_module
 from connectors.sink.batch import Batch, Chunk
-from connectors.sink.replay import Replay, Replayer, only_replay, ranges_of
+from connectors.sink.replay import Replay, Replayer, only_replay
 from connectors.sink.writer import StreamWriter
 from connectors.topics import Topic
 from datacentre.contracts import Contract
 from datacentre.errors import CheckFailed, SourceUnavailable
 from datacentre.pseudonym import PseudonymKey
-from lake.decisions import Decision, decide
+from lake.decisions import Decision, decide, ranges_of
 from lake.offsets import held_offsets
 from lake.positions import landed_positions
 from lake.quarantine import EVERYTHING, Selection, count_open, open_offsets, whole_record
