@@ -33,7 +33,8 @@ class KafkaPythonConsumer:
 
     def __init__(self, membership: Membership):
         self._servers = membership.bootstrap_servers
-        self._listener = _Listener(membership)
+        self._positions: dict[Partition, int] = {}
+        self._looked_at = 0.0
         try:
             self._client = KafkaConsumer(
                 bootstrap_servers=membership.bootstrap_servers,
@@ -53,16 +54,12 @@ class KafkaPythonConsumer:
         except (KafkaError, OSError, ValueError) as problem:
             raise unreachable(membership.bootstrap_servers, problem) from None
         self._client._fetcher.PartitionRecords = _records
-        self._client.subscribe(list(membership.topics), listener=self._listener)
-        self._listener.client = self._client
-        self._positions: dict[Partition, int] = {}
-        self._looked_at = 0.0
+        self._client.subscribe(list(membership.topics), listener=_Listener(membership, self))
+        self._joined_at = time.monotonic()
+        self._join_seconds = 2 * membership.session_ms / 1000
 
     def poll(self, timeout_seconds: float) -> list[Chunk]:
-        # kafka-python 3.0.12 forgets a join whose answer came after a poll's end, and then waits for ever.
-        coordinator = self._client._coordinator
-        if coordinator.rejoining:
-            coordinator.request_rejoin()
+        self._join_again()
         most = _POLL_BATCHES if warm.is_ready() else _POLL_RECORDS
         try:
             found = self._client.poll(timeout_ms=int(timeout_seconds * 1000), max_records=most)
@@ -81,6 +78,18 @@ class KafkaPythonConsumer:
                 self._positions[at] = max(offset, self._positions.get(at, 0))
         return chunks
 
+    def _join_again(self) -> None:
+        """kafka-python 3.0.12 forgets a join whose answer came after a poll's end, and then waits for ever. Rarely
+        the join itself never ends, though the broker has answered: after two sessions another one is sent."""
+        coordinator, now = self._client._coordinator, time.monotonic()
+        if not coordinator.rejoining:
+            self._joined_at = now
+            return
+        coordinator.request_rejoin()
+        if now - self._joined_at > self._join_seconds:
+            coordinator._join_task = None
+            self._joined_at = now
+
     def _look(self, all_of_them: bool) -> None:
         """Ask the client for its positions: they pass gaps that give no record. Asking costs, so not at each poll."""
         now = time.monotonic()
@@ -89,8 +98,8 @@ class KafkaPythonConsumer:
         self._looked_at = now
         try:
             known = {tp: self._client.position(tp, timeout_ms=_POSITION_MS) for tp in self._client.assignment()}
-        except KafkaError as problem:
-            raise unreachable(self._servers, problem) from None
+        except KafkaError:  # not a failure of the poll: the records it gave must not be dropped
+            return
         self._positions = {(tp.topic, tp.partition): offset for tp, offset in known.items() if offset is not None}
 
     def positions(self) -> Mapping[Partition, int]:
@@ -102,6 +111,11 @@ class KafkaPythonConsumer:
         if tp in self._client.assignment():
             self._client.seek(tp, offset)
             self._positions[partition] = offset
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        """A position from before a revocation must not pass for one after the next assignment."""
+        for partition in partitions:
+            self._positions.pop(partition, None)
 
     def pause(self, partitions: Iterable[Partition]) -> None:
         self._client.pause(*(TopicPartition(*p) for p in partitions))
@@ -122,17 +136,18 @@ class KafkaPythonConsumer:
 
 
 class _Listener(ConsumerRebalanceListener):
-    def __init__(self, membership: Membership):
-        self._membership = membership
-        self.client: Any = None
+    def __init__(self, membership: Membership, consumer: KafkaPythonConsumer):
+        self._membership, self._consumer = membership, consumer
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         places = self._membership.on_assigned([(tp.topic, tp.partition) for tp in assigned])
         for at, offset in places.items():
-            self.client.seek(TopicPartition(*at), offset)
+            self._consumer.seek(at, offset)
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        self._membership.on_revoked([(tp.topic, tp.partition) for tp in revoked])
+        gone = [(tp.topic, tp.partition) for tp in revoked]
+        self._consumer.forget(gone)
+        self._membership.on_revoked(gone)
 
 
 def _records(*arguments: Any, **options: Any) -> Any:
