@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from connectors.sink.clients import open_consumer
 from connectors.sink.sink import Sink
+from connectors.topics import describe_topics
 from datacentre.contracts import Contract
 from datacentre.settings import KAFKA_CLIENTS, Settings
 from datacentre.stages.verify import verify
@@ -61,6 +63,31 @@ def test_members_share_the_work_and_take_over(centre: Settings, contracts: dict[
             assert first.progress.records > 0 and second.progress.records > 0
         produce(centre, (vote(contract, n) for n in range(4_000, 5_000)))
         assert wait_for(lambda: first.progress.records + second.progress.records == 5_000)
+    assert [r.differences for r in verify(centre, [STREAM])] == [(), ()]
+
+
+def test_what_was_read_and_not_committed_is_read_again(
+    centre: Settings, contracts: dict[str, Contract], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Partitions leave and come back while a sink has read on without a commit: its old position counts no more."""
+    monkeypatch.setattr("connectors.sink.clients.kafka_python._POSITIONS_SECONDS", 1e9)
+    contract = contracts[STREAM]
+    slow = replace(centre, flush_seconds=3_600.0, flush_rows=1_000_000)
+    with running(slow, contract) as sink:
+        assert wait_for(lambda: len(sink._next) == 2)
+        produce(centre, (vote(contract, n) for n in range(2_000)))
+        assert wait_for(lambda: sum(sink._next.values()) == 2_000)
+        guest = open_consumer(
+            centre.kafka_client,
+            replace(sink._membership(), on_assigned=lambda ps: dict.fromkeys(ps, 0), on_revoked=print),
+        )
+        assert wait_for(lambda: guest.poll(0.1) is not None and len(sink._next) == 1)
+        guest.close()
+        assert wait_for(lambda: produce(centre, [vote(contract, 1)] * 50) is not None and len(sink._next) == 2)
+        produce(centre, (vote(contract, n) for n in range(2_000, 3_000)))
+        ends = describe_topics(centre.bootstrap_servers, [contract])[STREAM].end_offsets
+        assert wait_for(lambda: sum(sink._next.values()) == sum(ends.values()))
+        assert sink.progress.commits == 0
     assert [r.differences for r in verify(centre, [STREAM])] == [(), ()]
 
 
