@@ -42,7 +42,7 @@ class Row:
 
     @property
     def is_good(self) -> bool:
-        return not (self.problem or self.lost or self.duplicated) and self.times >= self.wanted
+        return not (self.problem or self.lost or self.duplicated) and self.records > 0 and self.times >= self.wanted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

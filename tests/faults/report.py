@@ -17,11 +17,12 @@ def print_table(outcome: dict[str, Any]) -> None:
 
 
 def write_page(page: Path, outcome: dict[str, Any]) -> None:
-    """Put the table between the marks of the page. A row with a problem says so."""
+    """Put the table between the marks of the page. A row with a problem says so; a lake that could not be compared
+    is not shown as clean."""
     lines = ["| fault | client | times | records | lost | duplicated |", "|---|---|--:|--:|--:|--:|"]
     lines += [
         f"| {r['fault']}{' (**not clean**)' if r['problem'] else ''} | {r['client']} | {r['times']} | "
-        f"{r['records']:,} | {r['lost']} | {r['duplicated']} |"
+        + (f"{r['records']:,} | {r['lost']} | {r['duplicated']} |" if r["records"] else "not counted | ? | ? |")
         for r in outcome["rows"]
     ]
     summary = f"{outcome['kills']} kills and {outcome['zombies']} zombies in {outcome['minutes']} minutes."
