@@ -25,13 +25,11 @@ def part(measure: Callable[[Box, int], None]) -> Callable[[Box, int], None]:
 def throughput(box: Box, count: int) -> None:
     """Bare clients, our sink and Spark over the same records, one after the other; then three readers of our lake."""
     records.fill(box, count)
-    figures: dict[str, object] = {
-        "consume": [consume.measure(box, client, n) for client in consume.CLIENTS for n in (1, 2)],
-        "ours": [sinks.measure(box, client, n) for client in consume.CLIENTS for n in (1, 2)],
-        "readers": readers.measure(box, box.settings.home / "ours"),
-        "spark": spark.measure(box),
-    }
-    report.store(figures)
+    pairs = [(client, processes) for client in consume.CLIENTS for processes in (1, 2)]
+    report.store({"consume": [consume.measure(box, *pair) for pair in pairs]})
+    report.store({"ours": [sinks.measure(box, *pair) for pair in pairs]})
+    report.store({"readers": readers.measure(box, box.settings.home / "ours")})
+    report.store({"spark": spark.measure(box)})
 
 
 @part
