@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench-ingest help install demo test check generate lock up down mutations faults
+.PHONY: bench-ingest bench-decode help install demo test check generate lock up down mutations faults
 
 help:
 	@echo "make demo    stream 200,000 records from Kafka to the marts and reconcile"
@@ -60,6 +60,9 @@ lock: $(INSTALLED)
 	  --no-header --python-version 3.11 --quiet --output-file requirements.lock
 
 BENCH := .venv-bench
+bench-decode: $(INSTALLED)
+	$(BIN)/python -m bench.decode
+
 bench-ingest: $(INSTALLED) $(BENCH)/.installed
 	$(BIN)/python -m bench.ingest run
 
