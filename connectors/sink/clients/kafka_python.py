@@ -12,6 +12,7 @@ from typing import Any
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.coordinator.base import MemberState
 from kafka.errors import CorruptRecordError, KafkaError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
@@ -23,6 +24,7 @@ from connectors.topics import BOOTSTRAP_MS, unreachable
 from datacentre.errors import CheckFailed
 
 _POSITION_MS = 5_000
+_CLOSE_MS = 1_000
 _POLL_BATCHES = 16
 _POLL_RECORDS = 20_000
 _POSITIONS_SECONDS = 0.1
@@ -32,11 +34,17 @@ class KafkaPythonConsumer:
     """A member of the sink's group."""
 
     def __init__(self, membership: Membership):
+        self._membership = membership
         self._servers = membership.bootstrap_servers
         self._positions: dict[Partition, int] = {}
         self._looked_at = 0.0
+        self._join_seconds = 2 * membership.session_ms / 1000
+        self._client = self._open()
+
+    def _open(self) -> KafkaConsumer:
+        membership = self._membership
         try:
-            self._client = KafkaConsumer(
+            client = KafkaConsumer(
                 bootstrap_servers=membership.bootstrap_servers,
                 group_id=membership.group,
                 group_instance_id=membership.instance or None,
@@ -53,10 +61,10 @@ class KafkaPythonConsumer:
             )
         except (KafkaError, OSError, ValueError) as problem:
             raise unreachable(membership.bootstrap_servers, problem) from None
-        self._client._fetcher.PartitionRecords = _records
-        self._client.subscribe(list(membership.topics), listener=_Listener(membership, self))
+        client._fetcher.PartitionRecords = _records
+        client.subscribe(list(membership.topics), listener=_Listener(membership, self))
         self._joined_at = time.monotonic()
-        self._join_seconds = 2 * membership.session_ms / 1000
+        return client
 
     def poll(self, timeout_seconds: float) -> list[Chunk]:
         self._join_again()
@@ -80,15 +88,22 @@ class KafkaPythonConsumer:
 
     def _join_again(self) -> None:
         """kafka-python 3.0.12 forgets a join whose answer came after a poll's end, and then waits for ever. Rarely
-        the join itself never ends, though the broker has answered: after two sessions another one is sent."""
+        the join itself never ends, though the broker has answered: after two sessions the client is opened anew."""
         coordinator, now = self._client._coordinator, time.monotonic()
-        if not coordinator.rejoining:
+        if coordinator.rejoining:
+            coordinator.request_rejoin()
+        elif coordinator.state is MemberState.STABLE:
             self._joined_at = now
-            return
-        coordinator.request_rejoin()
         if now - self._joined_at > self._join_seconds:
-            coordinator._join_task = None
-            self._joined_at = now
+            self._open_again()
+
+    def _open_again(self) -> None:
+        gone = list(self._positions)
+        self._positions.clear()
+        self._membership.on_revoked(gone)
+        with suppress(KafkaError):
+            self._client.close(autocommit=False, timeout_ms=_CLOSE_MS)
+        self._client = self._open()
 
     def _look(self, all_of_them: bool) -> None:
         """Ask the client for its positions: they pass gaps that give no record. Asking costs, so not at each poll."""
