@@ -1,7 +1,6 @@
 """Judge records by one version of a contract: the compiled pass where it is sure, the row check in SQL otherwise."""
 
 import uuid
-from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -98,9 +97,6 @@ class VersionCheck:
     def _query(self, sql: str, batch: pa.Table) -> pa.Table:
         self._connection.register("batch", batch)
         try:
-            return self._connection.sql(sql, params=self._used(sql)).to_arrow_table()
+            return self._connection.sql(sql, params=self._parameters).to_arrow_table()
         finally:
             self._connection.unregister("batch")
-
-    def _used(self, sql: str) -> Mapping[str, bytes] | None:
-        return self._parameters if "$inner" in sql else None
