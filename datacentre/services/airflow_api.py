@@ -14,6 +14,7 @@ from datacentre.settings import Settings
 
 _POLL_SECONDS = 0.2
 _REQUEST_SECONDS = 60
+_AGAIN_SECONDS = 20.0
 _ENDED = ("success", "failed")
 # A proxy of the environment must not get between two processes of one machine.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -27,7 +28,20 @@ class Client:
         self._token = ""
 
     def get(self, path: str) -> dict[str, Any]:
-        return self.request("GET", path)
+        return self.request_again("GET", path)
+
+    def request_again(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Call as `request` does, and again while Airflow answers 5xx, for at most 20 s; idempotent calls only.
+
+        All parts write at once when Airflow starts: its metadata database on SQLite is then locked for
+        longer than the api-server waits.
+        """
+        deadline = time.monotonic() + _AGAIN_SECONDS
+        while True:
+            try:
+                return self.request(method, path, body)
+            except ServerError as error:
+                _pause(deadline, str(error))
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Call `/api/v2<path>`; return the JSON object of the answer.
@@ -99,7 +113,7 @@ def set_pool(client: Client, name: str, slots: int, description: str) -> None:
     """Create the pool or bring it to `slots`."""
     pool = {"name": name, "slots": slots, "description": description, "include_deferred": False}
     action = {"action": "create", "entities": [pool], "action_on_existence": "overwrite"}
-    client.request("PATCH", "/pools", {"actions": [action]})
+    client.request_again("PATCH", "/pools", {"actions": [action]})
 
 
 def _is_at_rest(client: Client, dag_id: str) -> bool:
@@ -123,6 +137,10 @@ class NotFoundError(ContractError):
     """The API knows no such thing."""
 
 
+class ServerError(SourceUnavailable):
+    """Airflow answers 5xx."""
+
+
 def _call(settings: Settings, method: str, path: str, body: Mapping[str, Any] | None, token: str) -> dict[str, Any]:
     url = base_url(settings) + path
     headers = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -136,7 +154,7 @@ def _call(settings: Settings, method: str, path: str, body: Mapping[str, Any] | 
     except urllib.error.HTTPError as error:
         with error:
             detail = error.read(2000).decode(errors="replace")
-        kind = {404: NotFoundError}.get(error.code, SourceUnavailable if error.code >= 500 else ContractError)
+        kind = {404: NotFoundError}.get(error.code, ServerError if error.code >= 500 else ContractError)
         raise kind(f"Airflow answers {error.code} to {method} {path}: {detail}") from None
     except OSError as error:
         raise SourceUnavailable(f"Airflow doesn't answer at {base_url(settings)}: {error}") from error
