@@ -94,7 +94,6 @@ class Sink:
         self._batches = {stream: Batch() for stream in self._writers}
         self._look_at_stops()
         self._next: dict[Partition, int] = {}
-        self._paused: set[Partition] = set()
         self._failure: DataCentreError | None = None
         self._flow = Flow(settings)
         self._committer = Committer(self._writers)
@@ -131,7 +130,7 @@ class Sink:
                 self._take(consumer)
                 self._collect(told)
                 self._flush_due()
-                self._steer(consumer)
+                consumer.hold(self._flow.paused(self._batches, self._committer.pending) | self.failures.keys())
                 if watch.is_due():
                     metrics.show(self.progress, self._lag(), self._batches, self.failures)
                     self._look_at_stops()
@@ -153,7 +152,7 @@ class Sink:
             instance=f"{instance}-{lake}" if instance else "",
             topics=[names.topic(k) for k in self._writers],
             session_ms=int(self._settings.session_seconds * 1000),
-            fetch_bytes=self._settings.flush_bytes // 2,
+            fetch_bytes=self._settings.flush_bytes // 4,
             on_assigned=self._assigned,
             on_revoked=self._revoked,
         )
@@ -214,7 +213,6 @@ class Sink:
         for topic, partition in gone:
             self._next.pop((topic, partition), None)
             self._batches[topic] = self._batches[topic].without({partition})
-        self._paused -= gone
         until = time.monotonic() + _HANDOVER_SECONDS
         try:
             while any(t in self._committer.pending for t, _ in gone) and time.monotonic() < until:
@@ -297,16 +295,6 @@ class Sink:
         self._keeper.committed(done.stream)
         positions = {(done.stream, p): following for p, (_, following) in done.batch.ranges.items()}
         self._consumer.note({at: offset - self._base(at) for at, offset in positions.items() if at in self._next})
-
-    def _steer(self, consumer: Consumer) -> None:
-        """Pause what must wait, resume what need not any more."""
-        streams = self._flow.paused(self._batches, self._committer.pending) | self.failures.keys()
-        wanted = {at for at in self._next if at[0] in streams}
-        if wanted - self._paused:
-            consumer.pause(wanted - self._paused)
-        if resumed := self._paused - wanted:
-            consumer.resume(at for at in resumed if at in self._next)
-        self._paused = wanted
 
     def _flush_rest(self, told: Callable[[Progress], None]) -> None:
         """Commit all that is buffered; what is fenced now is left to the next reader."""

@@ -24,8 +24,9 @@ from connectors.topics import BOOTSTRAP_MS, unreachable
 from datacentre.errors import CheckFailed
 
 _POSITION_MS = 5_000
+_HEARTBEAT_MS = 300  # members hear of a rebalance by it: a cooperative one takes two
 _CLOSE_MS = 1_000
-_POLL_BATCHES = 16
+_POLL_BATCHES = 8
 _POLL_RECORDS = 20_000
 _POSITIONS_SECONDS = 0.1
 
@@ -57,7 +58,7 @@ class KafkaPythonConsumer:
                 fetch_max_bytes=membership.fetch_bytes,
                 receive_buffer_bytes=1024 * 1024,
                 session_timeout_ms=membership.session_ms,
-                heartbeat_interval_ms=membership.session_ms // 5,
+                heartbeat_interval_ms=min(_HEARTBEAT_MS, membership.session_ms // 5),
             )
         except (KafkaError, OSError, ValueError) as problem:
             raise unreachable(membership.bootstrap_servers, problem) from None
@@ -132,11 +133,11 @@ class KafkaPythonConsumer:
         for partition in partitions:
             self._positions.pop(partition, None)
 
-    def pause(self, partitions: Iterable[Partition]) -> None:
-        self._client.pause(*(TopicPartition(*p) for p in partitions))
-
-    def resume(self, partitions: Iterable[Partition]) -> None:
-        self._client.resume(*(TopicPartition(*p) for p in partitions))
+    def hold(self, topics: Iterable[str]) -> None:
+        held, paused = set(topics), self._client.paused()
+        wanted = {tp for tp in self._client.assignment() if tp.topic in held}
+        self._client.pause(*(wanted - paused))
+        self._client.resume(*(paused - wanted))
 
     def note(self, positions: Mapping[Partition, int]) -> None:
         with suppress(KafkaError):

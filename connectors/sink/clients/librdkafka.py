@@ -5,17 +5,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import confluent_kafka
-import numpy as np
-import pyarrow as pa
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from connectors.sink.batch import Chunk
+from connectors.sink.clients.message_queue import Event, MessageQueues
 from connectors.sink.clients.seam import Membership, Partition
 from connectors.topics import BOOTSTRAP_MS, unreachable
 from datacentre.errors import CheckFailed, SourceUnavailable
 
-_POLL_MESSAGES = 10_000
-_FIRST_WAIT_SECONDS = 0.05
+_EVENTS = 1_000
+_HEARTBEAT_MS = 100  # members hear of a rebalance by it: a cooperative one takes two
 _CLOSE_SECONDS = 10.0
 _LOST_OFFSETS = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 
@@ -38,12 +37,12 @@ class LibrdkafkaConsumer:
             "enable.partition.eof": True,  # tells of ends that lie behind aborted transactions
             "partition.assignment.strategy": "cooperative-sticky",
             "session.timeout.ms": membership.session_ms,
-            "heartbeat.interval.ms": membership.session_ms // 5,
+            "heartbeat.interval.ms": min(_HEARTBEAT_MS, membership.session_ms // 5),
             "max.poll.interval.ms": 300_000,
             "fetch.wait.max.ms": 100,
             "fetch.message.max.bytes": min(1024 * 1024, membership.fetch_bytes),
             "fetch.max.bytes": membership.fetch_bytes,
-            "queued.max.messages.kbytes": max(1024, membership.fetch_bytes // 1024),
+            "queued.max.messages.kbytes": max(1024, membership.fetch_bytes // 1024 // len(membership.topics)),
             "queued.min.messages": 100_000,
             "fetch.queue.backoff.ms": 5,  # its default sleeps a second each time the queue is full
             "log_level": 0,
@@ -52,6 +51,11 @@ class LibrdkafkaConsumer:
         if membership.instance:
             settings["group.instance.id"] = membership.instance
         self._client = Consumer(settings)
+        self._queues = MessageQueues(self._client, membership.topics)
+        self._held: frozenset[str] = frozenset()
+        # Partitions that have told nothing since they were assigned. What an earlier assignment leaves to stop undoes
+        # their forwarding at a moment of its own, so it is done again; each tells of a record or of its end.
+        self._silent: set[Partition] = set()
         try:
             self._client.list_topics(timeout=BOOTSTRAP_MS / 1000)
         except KafkaException as problem:
@@ -61,55 +65,52 @@ class LibrdkafkaConsumer:
         )
 
     def poll(self, timeout_seconds: float) -> list[Chunk]:
-        messages = self._client.consume(_POLL_MESSAGES, min(timeout_seconds, _FIRST_WAIT_SECONDS))
+        chunks = self._take()
+        if not chunks:
+            self._queues.wait(timeout_seconds)
+            chunks = self._take()
+        return chunks
+
+    def _take(self) -> list[Chunk]:
+        self._serve_group()
+        self._queues.forward(self._silent)
+        chunks, events = self._queues.take(self._held)
+        for event in events:
+            self._silent.discard(event.at)
+            self._told(event)
+        for chunk in chunks:
+            for partition, offset in chunk.following().items():
+                at = (chunk.topic, partition)
+                self._silent.discard(at)
+                if at in self._positions:
+                    self._positions[at] = max(self._positions[at], offset)
+        return chunks
+
+    def _serve_group(self) -> None:
+        """Let the client tell of partitions and failures; every record comes by the queues."""
+        for message in self._client.consume(_EVENTS, 0):
+            error, topic, partition = message.error(), message.topic() or "", message.partition() or 0
+            if error is None:
+                raise AssertionError(f"{topic} partition {partition} was not forwarded")
+            self._told(Event((topic, partition), error.code(), message.offset() or 0))
         if self._problem is not None:
             raise self._problem
-        if not messages:
-            return []
-        if any(errors := [m.error() for m in messages]):
-            for message, error in zip(messages, errors, strict=True):
-                if error is not None:
-                    self._told(message, error)
-            messages = [m for m, error in zip(messages, errors, strict=True) if error is None]
-        return self._chunks(messages) if messages else []
 
-    def _told(self, message: Any, error: Any) -> None:
-        """An event among the messages: the end of a partition, or a failure."""
-        at = (message.topic(), message.partition())
-        if error.code() == KafkaError._PARTITION_EOF:
+    def _told(self, event: Event) -> None:
+        """The end of a partition, or a failure."""
+        at = event.at
+        if event.code == KafkaError._PARTITION_EOF:
             if at in self._positions:
-                self._positions[at] = max(self._positions[at], message.offset())
-                self._ends[at] = message.offset()
-        elif error.code() in _LOST_OFFSETS:
+                self._positions[at] = max(self._positions[at], event.offset)
+                self._ends[at] = event.offset
+        elif event.code in _LOST_OFFSETS:
             raise CheckFailed(
                 f"the broker no longer has the offsets that the lake needs next ({at[0]} partition {at[1]}): retention "
                 f"removed records before they were landed. See which with: datacentre verify"
             )
-        elif error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
-            raise SourceUnavailable(f"the Kafka broker at {self._membership.bootstrap_servers} refuses: {error.str()}")
-
-    def _chunks(self, messages: list[Any]) -> list[Chunk]:
-        names = self._membership.topics
-        topics = [names[0]] * len(messages) if len(names) == 1 else [m.topic() for m in messages]
-        whole = Chunk(
-            topics[0],
-            np.array([m.partition() for m in messages], np.int32),
-            np.array([m.offset() for m in messages], np.int64),
-            np.array([m.timestamp()[1] for m in messages], np.int64),
-            pa.array([m.key() for m in messages], pa.binary()),
-            pa.array([m.value() for m in messages], pa.binary()),
-        )
-        if topics.count(topics[0]) == len(topics):
-            chunks = [whole]
-        else:
-            named = np.array(topics)
-            chunks = [_of_topic(whole, topic, named == topic) for topic in dict.fromkeys(topics)]
-        for chunk in chunks:
-            for partition, offset in chunk.following().items():
-                at = (chunk.topic, partition)
-                if at in self._positions:
-                    self._positions[at] = max(self._positions[at], offset)
-        return chunks
+        elif event.code in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
+            servers, reason = self._membership.bootstrap_servers, KafkaError(event.code).str()
+            raise SourceUnavailable(f"the Kafka broker at {servers} refuses: {reason}")
 
     def positions(self) -> Mapping[Partition, int]:
         return dict(self._positions)
@@ -122,13 +123,12 @@ class LibrdkafkaConsumer:
 
     def _assign(self, places: Mapping[Partition, int]) -> None:
         self._positions.update(places)
+        self._silent.update(places)
+        self._queues.forward(places)
         self._client.incremental_assign([TopicPartition(*at, offset) for at, offset in places.items()])
 
-    def pause(self, partitions: Iterable[Partition]) -> None:
-        self._client.pause([TopicPartition(*p) for p in partitions])
-
-    def resume(self, partitions: Iterable[Partition]) -> None:
-        self._client.resume([TopicPartition(*p) for p in partitions])
+    def hold(self, topics: Iterable[str]) -> None:
+        self._held = frozenset(topics)
 
     def note(self, positions: Mapping[Partition, int]) -> None:
         offsets = [TopicPartition(*at, offset) for at, offset in positions.items() if at in self._positions]
@@ -144,6 +144,7 @@ class LibrdkafkaConsumer:
 
     def close(self) -> None:
         """Leave the group. The client's own close can wait for a broker that is gone, so it gets a limit."""
+        self._queues.close()
         closing = threading.Thread(target=self._client.close, name="librdkafka-close", daemon=True)
         closing.start()
         closing.join(_CLOSE_SECONDS)
@@ -161,10 +162,6 @@ class LibrdkafkaConsumer:
         for at in gone:
             self._positions.pop(at, None)
             self._ends.pop(at, None)
+            self._silent.discard(at)
         self._membership.on_revoked(gone)
         client.incremental_unassign(revoked)
-
-
-def _of_topic(whole: Chunk, topic: str, rows: np.ndarray) -> Chunk:
-    part = whole.where(rows)
-    return Chunk(topic, part.partitions, part.offsets, part.times_ms, part.keys, part.values)

@@ -43,9 +43,8 @@ class Consumer(Protocol):
     def seek(self, partition: Partition, offset: int) -> None:
         """Go on at `offset`; nothing fetched before is returned any more. One that is not assigned is left alone."""
 
-    def pause(self, partitions: Iterable[Partition]) -> None: ...
-
-    def resume(self, partitions: Iterable[Partition]) -> None: ...
+    def hold(self, topics: Iterable[str]) -> None:
+        """Give no records of these topics, and of all others again, until the next call."""
 
     def note(self, positions: Mapping[Partition, int]) -> None:
         """Tell the group how far the lake is: for lag displays only, nothing reads it back."""
