@@ -4,6 +4,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from uuid import uuid4
 
 from connectors.sink.batch import Batch
 from connectors.sink.clients import Consumer, Membership, Partition, open_consumer
@@ -12,6 +13,7 @@ from connectors.sink.consent import NO_CONSENT, Consent
 from connectors.sink.flow import Flow, Reason
 from connectors.sink.keeper import Keeper
 from connectors.sink.metrics import SinkMetrics
+from connectors.sink.orphans import Orphans
 from connectors.sink.places import require_known, require_readable
 from connectors.sink.poison import Guard, Poisoned, Stops
 from connectors.sink.progress import Progress
@@ -23,6 +25,7 @@ from datacentre.crash_points import reach
 from datacentre.errors import CheckFailed, DataCentreError, SourceUnavailable
 from datacentre.pseudonym import load_or_create
 from datacentre.settings import Settings
+from lake.positions import landed_positions
 from lake.tables import has_tables, lake_id
 
 GROUP = "datacentre-sink"
@@ -32,6 +35,7 @@ _LOOK_SECONDS = 0.5
 _STALL_SECONDS = 60.0
 _HANDOVER_SECONDS = 5.0
 _RETRY_SECONDS = 1.0
+_PATIENCE_SESSIONS = 2
 _FREE_BYTES = 64 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
@@ -98,6 +102,8 @@ class Sink:
         self._flow = Flow(settings)
         self._committer = Committer(self._writers)
         self._keeper = Keeper(settings.lake, contracts, settings.upkeep_commits)
+        self._orphans = Orphans(_PATIENCE_SESSIONS * settings.session_seconds)
+        self._rejoined: list[str] = []
         self.progress = Progress()
 
     def _leave_out(self, stream: str, problem: DataCentreError) -> None:
@@ -123,24 +129,25 @@ class Sink:
         Whoever lands them counts: another member of the group may do it. `told` is called after
         every commit.
         """
-        self._consumer = consumer = open_consumer(self._settings.kafka_client, self._membership())
+        self._consumer = open_consumer(self._settings.kafka_client, self._membership())
         watch, metrics = _Watch(), SinkMetrics(self._settings.metrics_port)
         try:
             while not stopping():
-                self._take(consumer)
+                self._take(self._consumer)
                 self._collect(told)
                 self._flush_due()
-                consumer.hold(self._flow.paused(self._batches, self._committer.pending) | self.failures.keys())
+                self._consumer.hold(self._flow.paused(self._batches, self._committer.pending) | self.failures.keys())
                 if watch.is_due():
                     metrics.show(self.progress, self._lag(), self._batches, self.failures)
                     self._look_at_stops()
+                    self._look_at_others()
                     if until_caught_up and self._is_caught_up(watch):
                         break
             self._flush_rest(told)
         finally:
             self._committer.close()
             self._keeper.close()
-            consumer.close()
+            self._consumer.close()
             metrics.close()
         return self.progress
 
@@ -149,7 +156,7 @@ class Sink:
         return Membership(
             bootstrap_servers=self._settings.bootstrap_servers,
             group=f"{GROUP}-{lake}",
-            instance=f"{instance}-{lake}" if instance else "",
+            instance="-".join([instance, lake, *self._rejoined]) if instance else "",
             topics=[names.topic(k) for k in self._writers],
             session_ms=int(self._settings.session_seconds * 1000),
             fetch_bytes=self._settings.flush_bytes // 4,
@@ -284,6 +291,31 @@ class Sink:
                     self._rewind(stream)
                 except CheckFailed as problem:  # retention may have been faster than the engineer
                     self.failures[stream] = problem
+
+    def _look_at_others(self) -> None:
+        """Join the group as a new member, also where members are static, when it leaves partitions to nobody."""
+        own = self._writers.keys() - self.failures.keys()
+        others = {(k, p) for k in own for p in self._topics[k].partitions} - self._next.keys()
+        found = self._orphans.find(others, lambda: self._landed(others), lambda: self._ends(others))
+        if not found:
+            return
+        named = ", ".join(f"{stream} partition {partition}" for stream, partition in sorted(found))
+        _log.warning("nobody reads %s: this sink joins the group anew", named)
+        self._consumer.close()
+        self._revoked(list(self._next))
+        self._rejoined = [uuid4().hex[:8]]
+        self._consumer = open_consumer(self._settings.kafka_client, self._membership())
+
+    def _landed(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        lake = self._settings.lake
+        found = {k: landed_positions(lake, self._writers[k].contract) for k in {k for k, _ in partitions}}
+        return {(k, p): found[k].get(p, 0) for k, p in partitions}
+
+    def _ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        contracts = [self._writers[k].contract for k in {k for k, _ in partitions}]
+        topics = describe_topics(self._settings.bootstrap_servers, contracts)
+        ends = {k: topic.in_lake(self._writers[k].bases).end_offsets for k, topic in topics.items()}
+        return {(k, p): ends[k].get(p, 0) for k, p in partitions if k in ends}
 
     def _count(self, done: Done) -> None:
         assert done.result is not None

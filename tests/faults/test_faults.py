@@ -1,24 +1,19 @@
 """The fault matrix in small: killed at every commit, frozen and overtaken, obstructed by a failing revocation."""
 
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
 
 import pytest
-from kafka.future import Future
 
 from connectors.sink.batch import Batch
 from connectors.sink.clients import Consumer
-from connectors.sink.clients.kafka_python import KafkaPythonConsumer
-from connectors.sink.clients.seam import Membership
 from connectors.sink.committer import Done
 from connectors.sink.sink import Sink
 from connectors.sink.writer import Fenced
 from datacentre.contracts import Contract
 from datacentre.errors import SourceUnavailable
 from datacentre.settings import KAFKA_CLIENTS, Settings
-from tests.conftest import fresh_topics
 from tests.faults.count import count
 from tests.faults.fleet import Fleet
 from tests.faults.freezing import keep_freezing
@@ -104,27 +99,3 @@ def test_a_failure_in_a_revocation_reaches_the_loop(revoked: tuple[Sink, Unassig
 
     with pytest.raises(SourceUnavailable, match="the disk is full"):
         sink._take(cast(Consumer, Idle()))
-
-
-def test_a_join_that_never_ends_is_sent_anew(broker: Settings, contracts: dict[str, Contract]) -> None:
-    """Seen with kafka-python: the broker had answered, its client waited on."""
-    fresh_topics(broker.bootstrap_servers, {VOTES: contracts[VOTES]})
-    places: dict[tuple[str, int], int] = {}
-
-    def assigned(partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        places.update(dict.fromkeys(partitions, 0))
-        return places
-
-    membership = Membership(
-        broker.bootstrap_servers, "a-lost-join", "", [VOTES], 6_000, 1 << 20, assigned, lambda partitions: None
-    )
-    consumer = KafkaPythonConsumer(membership)
-    consumer._join_seconds = 1.0
-    coordinator = consumer._client._coordinator
-    coordinator.rejoining = True
-    coordinator._join_task = Future()
-    until = time.monotonic() + 20
-    while not places and time.monotonic() < until:
-        consumer.poll(0.2)
-    consumer.close()
-    assert sorted(places) == [(VOTES, 0), (VOTES, 1)]

@@ -5,8 +5,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from kafka import KafkaConsumer
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.coordinator.base import MemberState
 
 from connectors.sink.clients import open_consumer
 from connectors.sink.sink import Sink
@@ -98,3 +102,43 @@ def test_a_static_member_has_its_partitions_back_at_once(centre: Settings, contr
         assert wait_for(lambda: len(sink._next) == 2)
     with running(named, contract) as sink:
         assert wait_for(lambda: len(sink._next) == 2, seconds=8.0), "the session lasts 30 s"
+
+
+class _GivesNothing(CooperativeStickyAssignor):
+    """Leaves all partitions to nobody, as the first join of a cooperative rebalance may."""
+
+    def assign(self, cluster: Any, members: Any) -> Any:
+        made = super().assign(cluster, members)
+        for assignment in made.values():
+            assignment.assigned_partitions = []
+        return made
+
+
+def test_partitions_that_the_group_leaves_to_nobody_are_taken(
+    centre: Settings,
+    contracts: dict[str, Contract],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A static member gets back the assignment that it died with, and the broker sees no reason to share anew."""
+    monkeypatch.setattr("connectors.sink.sink._PATIENCE_SESSIONS", 0.5)
+    settings = replace(centre, sink_instance="sink-1", session_seconds=6.0)
+    contract = contracts[STREAM]
+    produce(settings, (vote(contract, n) for n in range(2_000)))
+    membership = Sink(settings, {STREAM: contract})._membership()
+    dead = KafkaConsumer(
+        bootstrap_servers=membership.bootstrap_servers,
+        group_id=membership.group,
+        group_instance_id=membership.instance,
+        session_timeout_ms=membership.session_ms,
+        heartbeat_interval_ms=500,
+        enable_auto_commit=False,
+        partition_assignment_strategy=[_GivesNothing],
+    )
+    dead.subscribe([STREAM])
+    assert wait_for(lambda: dead.poll(timeout_ms=200) == {} and dead._coordinator.state is MemberState.STABLE)
+    dead.close(autocommit=False)
+    with running(settings, contract) as sink:
+        assert wait_for(lambda: sink.progress.records == 2_000, seconds=30)
+    assert f"nobody reads {STREAM} partition 0" in caplog.text
+    assert [r.differences for r in verify(centre, [STREAM])] == [(), ()]

@@ -12,7 +12,6 @@ from typing import Any
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.coordinator.base import MemberState
 from kafka.errors import CorruptRecordError, KafkaError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
@@ -25,7 +24,7 @@ from datacentre.errors import CheckFailed
 
 _POSITION_MS = 5_000
 _HEARTBEAT_MS = 300  # members hear of a rebalance by it: a cooperative one takes two
-_CLOSE_MS = 1_000
+_CLOSE_MS = 5_000
 _POLL_BATCHES = 8
 _POLL_RECORDS = 20_000
 _POSITIONS_SECONDS = 0.1
@@ -35,17 +34,11 @@ class KafkaPythonConsumer:
     """A member of the sink's group."""
 
     def __init__(self, membership: Membership):
-        self._membership = membership
         self._servers = membership.bootstrap_servers
         self._positions: dict[Partition, int] = {}
         self._looked_at = 0.0
-        self._join_seconds = 2 * membership.session_ms / 1000
-        self._client = self._open()
-
-    def _open(self) -> KafkaConsumer:
-        membership = self._membership
         try:
-            client = KafkaConsumer(
+            self._client = KafkaConsumer(
                 bootstrap_servers=membership.bootstrap_servers,
                 group_id=membership.group,
                 group_instance_id=membership.instance or None,
@@ -62,10 +55,8 @@ class KafkaPythonConsumer:
             )
         except (KafkaError, OSError, ValueError) as problem:
             raise unreachable(membership.bootstrap_servers, problem) from None
-        client._fetcher.PartitionRecords = _records
-        client.subscribe(list(membership.topics), listener=_Listener(membership, self))
-        self._joined_at = time.monotonic()
-        return client
+        self._client._fetcher.PartitionRecords = _records
+        self._client.subscribe(list(membership.topics), listener=_Listener(membership, self))
 
     def poll(self, timeout_seconds: float) -> list[Chunk]:
         self._join_again()
@@ -88,23 +79,9 @@ class KafkaPythonConsumer:
         return chunks
 
     def _join_again(self) -> None:
-        """kafka-python 3.0.12 forgets a join whose answer came after a poll's end, and then waits for ever. Rarely
-        the join itself never ends, though the broker has answered: after two sessions the client is opened anew."""
-        coordinator, now = self._client._coordinator, time.monotonic()
-        if coordinator.rejoining:
-            coordinator.request_rejoin()
-        elif coordinator.state is MemberState.STABLE:
-            self._joined_at = now
-        if now - self._joined_at > self._join_seconds:
-            self._open_again()
-
-    def _open_again(self) -> None:
-        gone = list(self._positions)
-        self._positions.clear()
-        self._membership.on_revoked(gone)
-        with suppress(KafkaError):
-            self._client.close(autocommit=False, timeout_ms=_CLOSE_MS)
-        self._client = self._open()
+        """kafka-python 3.0.12 forgets a join whose answer came after a poll's end, and then waits for ever."""
+        if self._client._coordinator.rejoining:
+            self._client._coordinator.request_rejoin()
 
     def _look(self, all_of_them: bool) -> None:
         """Ask the client for its positions: they pass gaps that give no record. Asking costs, so not at each poll."""
@@ -148,7 +125,7 @@ class KafkaPythonConsumer:
         return {(tp.topic, tp.partition): end for tp, end in known.items() if end is not None}
 
     def close(self) -> None:
-        self._client.close(autocommit=False)
+        self._client.close(autocommit=False, timeout_ms=_CLOSE_MS)
 
 
 class _Listener(ConsumerRebalanceListener):
