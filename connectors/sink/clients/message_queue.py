@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import confluent_kafka
 import llvmlite.binding as llvm
@@ -114,9 +115,15 @@ class MessageQueues:
         self._queues = {}
 
 
-def _columns(topic: str, messages: np.ndarray) -> tuple[Chunk, list[Event]]:
+def load_kernel() -> ModuleType:
+    """The compiled functions: a second where they are not in the cache yet, a quarter where they are."""
     from connectors.sink.clients import message_kernel
 
+    return message_kernel
+
+
+def _columns(topic: str, messages: np.ndarray) -> tuple[Chunk, list[Event]]:
+    message_kernel = load_kernel()
     count = len(messages)
     errors, partitions = np.empty((2, count), np.int32)
     offsets, times = np.empty((2, count), np.int64)

@@ -56,3 +56,6 @@ def _without_scipy() -> Iterator[None]:
 
 if __name__ == "__main__":
     wait()
+    from connectors.sink.clients import message_queue
+
+    message_queue.load_kernel()
