@@ -312,8 +312,12 @@ class Sink:
         return {(k, p): found[k].get(p, 0) for k, p in partitions}
 
     def _ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Of the topics that the broker tells of; of none while it is gone."""
         contracts = [self._writers[k].contract for k in {k for k, _ in partitions}]
-        topics = describe_topics(self._settings.bootstrap_servers, contracts)
+        try:
+            topics = describe_topics(self._settings.bootstrap_servers, contracts)
+        except SourceUnavailable:
+            return {}
         ends = {k: topic.in_lake(self._writers[k].bases).end_offsets for k, topic in topics.items()}
         return {(k, p): ends[k].get(p, 0) for k, p in partitions if k in ends}
 

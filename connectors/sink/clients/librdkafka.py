@@ -51,7 +51,6 @@ class LibrdkafkaConsumer:
         if membership.instance:
             settings["group.instance.id"] = membership.instance
         self._client = Consumer(settings)
-        self._queues = MessageQueues(self._client, membership.topics)
         self._held: frozenset[str] = frozenset()
         # Partitions that have told nothing since they were assigned. What an earlier assignment leaves to stop undoes
         # their forwarding at a moment of its own, so it is done again; each tells of a record or of its end.
@@ -60,6 +59,7 @@ class LibrdkafkaConsumer:
             self._client.list_topics(timeout=BOOTSTRAP_MS / 1000)
         except KafkaException as problem:
             raise unreachable(membership.bootstrap_servers, problem) from None
+        self._queues = MessageQueues(self._client, membership.topics)
         self._client.subscribe(
             list(membership.topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
         )

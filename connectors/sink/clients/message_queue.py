@@ -74,10 +74,9 @@ class MessageQueues:
         self._queues = {topic: _rd.rd_kafka_queue_new(self._client) for topic in topics}
         self._messages = np.empty(_TAKE, np.uintp)
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        group = _rd.rd_kafka_queue_get_consumer(self._client)
-        for queue in (*self._queues.values(), group):
+        self._group = _rd.rd_kafka_queue_get_consumer(self._client)
+        for queue in (*self._queues.values(), self._group):
             _rd.rd_kafka_queue_io_event_enable(queue, self._bell, _RING, len(_RING))
-        _rd.rd_kafka_queue_destroy(group)  # this reference to it
 
     def forward(self, partitions: Iterable[Partition]) -> None:
         """Have these partitions' records come here, those that wait too; to be called before they are assigned."""
@@ -109,10 +108,10 @@ class MessageQueues:
 
     def close(self) -> None:
         """Give the queues back; to be called before the consumer is closed."""
-        for queue in self._queues.values():
+        for queue in (*self._queues.values(), self._group):
             _rd.rd_kafka_queue_io_event_enable(queue, -1, None, 0)
             _rd.rd_kafka_queue_destroy(queue)
-        self._queues = {}
+        os.close(self._bell)
 
 
 def load_kernel() -> ModuleType:
