@@ -134,3 +134,21 @@ def test_seek_drops_what_was_fetched(broker: Settings, topics: tuple[str, str], 
         *((0, n) for n in range(9_990, 10_000)),
         *((1, n) for n in range(9_995, 10_000)),
     ]
+
+
+@pytest.mark.parametrize("client", KAFKA_CLIENTS)
+def test_topic_that_is_held_half_read_goes_on(broker: Settings, topics: tuple[str, str], client: str) -> None:
+    """kafka-python 3.0.12 keeps what it had parsed of a paused partition for ever, once another one was read."""
+    for _ in range(40):  # as many record batches
+        produce(broker, topics[0], [(None, b"x" * 100)] * 20)
+    with consuming(broker, client, topics) as consumer:
+        before = read(consumer, 1)
+        consumer.hold([topics[0]])
+        produce(broker, topics[1], [(None, b"y")] * 10)
+        between = read(consumer, 10)
+        consumer.hold([])
+        seen = sum(len(records.get(topics[0], [])) for records in (before, between))
+        after = read(consumer, 800 - seen)
+
+    assert len(between[topics[1]]) == 10
+    assert seen + len(after.get(topics[0], [])) == 800

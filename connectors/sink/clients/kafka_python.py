@@ -59,7 +59,7 @@ class KafkaPythonConsumer:
         self._client.subscribe(list(membership.topics), listener=_Listener(membership, self))
 
     def poll(self, timeout_seconds: float) -> list[Chunk]:
-        self._join_again()
+        self._mend()
         most = _POLL_BATCHES if warm.is_ready() else _POLL_RECORDS
         try:
             found = self._client.poll(timeout_ms=int(timeout_seconds * 1000), max_records=most)
@@ -78,10 +78,14 @@ class KafkaPythonConsumer:
                 self._positions[at] = max(offset, self._positions.get(at, 0))
         return chunks
 
-    def _join_again(self) -> None:
-        """kafka-python 3.0.12 forgets a join whose answer came after a poll's end, and then waits for ever."""
-        if self._client._coordinator.rejoining:
-            self._client._coordinator.request_rejoin()
+    def _mend(self) -> None:
+        """What kafka-python 3.0.12 forgets: a join whose answer came after a poll's end, and the parsed records of a
+        partition that was paused, for as long as the last partition that was read has nothing left."""
+        coordinator, fetcher = self._client._coordinator, self._client._fetcher
+        if coordinator.rejoining:
+            coordinator.request_rejoin()
+        if fetcher._next_partition_records is not None and not fetcher._next_partition_records:
+            fetcher._next_partition_records = None
 
     def _look(self, all_of_them: bool) -> None:
         """Ask the client for its positions: they pass gaps that give no record. Asking costs, so not at each poll."""

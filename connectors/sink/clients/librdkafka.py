@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import confluent_kafka
@@ -15,6 +16,7 @@ from datacentre.errors import CheckFailed, SourceUnavailable
 
 _EVENTS = 1_000
 _HEARTBEAT_MS = 100  # members hear of a rebalance by it: a cooperative one takes two
+_WATERMARK_SECONDS = 5.0
 _CLOSE_SECONDS = 10.0
 _LOST_OFFSETS = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 
@@ -104,13 +106,23 @@ class LibrdkafkaConsumer:
                 self._positions[at] = max(self._positions[at], event.offset)
                 self._ends[at] = event.offset
         elif event.code in _LOST_OFFSETS:
-            raise CheckFailed(
-                f"the broker no longer has the offsets that the lake needs next ({at[0]} partition {at[1]}): retention "
-                f"removed records before they were landed. See which with: datacentre verify"
-            )
+            self._require_readable(at)
         elif event.code in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
             servers, reason = self._membership.bootstrap_servers, KafkaError(event.code).str()
             raise SourceUnavailable(f"the Kafka broker at {servers} refuses: {reason}")
+
+    def _require_readable(self, at: Partition) -> None:
+        """The client also gives up for passing reasons: where the broker has the offset, it is asked again."""
+        position = self._positions.get(at, 0)
+        with suppress(KafkaException):
+            first, end = self._client.get_watermark_offsets(TopicPartition(*at), timeout=_WATERMARK_SECONDS)
+            if not first <= position <= end:
+                raise CheckFailed(
+                    f"the broker no longer has the offsets that the lake needs next ({at[0]} partition {at[1]} from "
+                    f"{position}; it has {first} to {end}): retention removed records before they were landed. "
+                    f"See which with: datacentre verify"
+                )
+        self.seek(at, position)
 
     def positions(self) -> Mapping[Partition, int]:
         return dict(self._positions)
