@@ -129,12 +129,15 @@ def describe_topics(bootstrap_servers: str, contracts: Iterable[Contract]) -> di
 def _offsets(
     bootstrap_servers: str, partitions: Mapping[str, list[int]]
 ) -> tuple[dict[str, dict[int, int]], dict[str, dict[int, int]]]:
-    consumer = KafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        bootstrap_timeout_ms=BOOTSTRAP_MS,
-    )
+    try:
+        consumer = KafkaConsumer(
+            bootstrap_servers=bootstrap_servers,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            bootstrap_timeout_ms=BOOTSTRAP_MS,
+        )
+    except KafkaError as problem:
+        raise unreachable(bootstrap_servers, problem) from None
     try:
         every = [TopicPartition(names.topic(k), p) for k, ps in partitions.items() for p in ps]
         first, end = consumer.beginning_offsets(every), consumer.end_offsets(every)

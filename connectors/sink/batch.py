@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -74,10 +74,6 @@ class Chunk:
             self.keys.filter(mask),
             self.values.filter(mask),
         )
-
-    def named(self, topic: str) -> "Chunk":
-        """The same rows as those of `topic`."""
-        return replace(self, topic=topic)
 
     def at_or_above(self, expected: Mapping[int, int]) -> "Chunk":
         """The rows of the partitions in `expected`, at or above their offset there."""

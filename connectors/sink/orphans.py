@@ -17,10 +17,10 @@ class Orphans:
     """
 
     def __init__(self, patience_seconds: float):
-        """`patience_seconds` is longer than any rebalance takes; it doubles each time that something was found."""
-        self._patience = patience_seconds
+        """`patience_seconds` is longer than any rebalance takes. It doubles while what was found stays as it is."""
+        self._usual = self._patience = patience_seconds
         self._looked_at = time.monotonic()
-        self._before: Mapping[Partition, int] = {}
+        self._behind: Mapping[Partition, int] = {}
 
     def find(
         self,
@@ -28,17 +28,17 @@ class Orphans:
         positions: Callable[[], Mapping[Partition, int]],
         ends: Callable[[], Mapping[Partition, int]],
     ) -> set[Partition]:
-        """Those of `others` that stood still below their end for the whole patience; none before it is over.
+        """Those of `others` that were below their end at this look and at the last one, and stood still in between.
 
-        `positions` and `ends` are asked for when needed: the lake's next offsets, and the topics' ends as lake offsets.
+        One look per patience; none before it is over. `positions` and `ends` are asked for when needed: the lake's
+        next offsets, and the topics' ends as lake offsets.
         """
         if time.monotonic() - self._looked_at < self._patience:
             return set()
-        now = {at: offset for at, offset in positions().items() if at in others} if others else {}
-        still = {at for at, offset in now.items() if self._before.get(at) == offset}
-        reached = ends() if still else {}
-        found = {at for at in still if reached.get(at, 0) > now[at]}
-        self._before, self._looked_at = {} if found else now, time.monotonic()
-        if found:
-            self._patience = min(2 * self._patience, _LONGEST_SECONDS)
+        self._looked_at = time.monotonic()
+        now, reached = (positions(), ends()) if others else ({}, {})
+        behind = {at: now[at] for at in others if now[at] < reached.get(at, 0)}
+        found = {at for at, offset in behind.items() if self._behind.get(at) == offset}
+        self._behind = behind
+        self._patience = min(2 * self._patience, _LONGEST_SECONDS) if found else self._usual
         return found

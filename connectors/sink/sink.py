@@ -4,6 +4,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from random import uniform
 from uuid import uuid4
 
 from connectors.sink.batch import Batch
@@ -102,8 +103,8 @@ class Sink:
         self._flow = Flow(settings)
         self._committer = Committer(self._writers)
         self._keeper = Keeper(settings.lake, contracts, settings.upkeep_commits)
-        self._orphans = Orphans(_PATIENCE_SESSIONS * settings.session_seconds)
-        self._rejoined: list[str] = []
+        # Not the same for all, so that one joins anew and the others see what came of it.
+        self._orphans = Orphans(_PATIENCE_SESSIONS * settings.session_seconds * uniform(1, 1.5))
         self.progress = Progress()
 
     def _leave_out(self, stream: str, problem: DataCentreError) -> None:
@@ -151,12 +152,12 @@ class Sink:
             metrics.close()
         return self.progress
 
-    def _membership(self) -> Membership:
+    def _membership(self, suffix: str = "") -> Membership:
         lake, instance = lake_id(self._settings.lake), self._settings.sink_instance
         return Membership(
             bootstrap_servers=self._settings.bootstrap_servers,
             group=f"{GROUP}-{lake}",
-            instance="-".join([instance, lake, *self._rejoined]) if instance else "",
+            instance=f"{instance}-{lake}{suffix}" if instance else "",
             topics=[names.topic(k) for k in self._writers],
             session_ms=int(self._settings.session_seconds * 1000),
             fetch_bytes=self._settings.flush_bytes // 4,
@@ -296,15 +297,19 @@ class Sink:
         """Join the group as a new member, also where members are static, when it leaves partitions to nobody."""
         own = self._writers.keys() - self.failures.keys()
         others = {(k, p) for k in own for p in self._topics[k].partitions} - self._next.keys()
-        found = self._orphans.find(others, lambda: self._landed(others), lambda: self._ends(others))
-        if not found:
+        try:
+            found = self._orphans.find(others, lambda: self._landed(others), lambda: self._ends(others))
+            if not found:
+                return
+            named = ", ".join(f"{stream} partition {partition}" for stream, partition in sorted(found))
+            _log.warning("nobody reads %s: this sink joins the group anew", named)
+            fresh = open_consumer(self._settings.kafka_client, self._membership(f"-{uuid4().hex[:8]}"))
+        except SourceUnavailable as problem:  # the next look comes
+            _log.warning("%s", problem)
             return
-        named = ", ".join(f"{stream} partition {partition}" for stream, partition in sorted(found))
-        _log.warning("nobody reads %s: this sink joins the group anew", named)
-        self._consumer.close()
+        old, self._consumer = self._consumer, fresh
+        old.close()
         self._revoked(list(self._next))
-        self._rejoined = [uuid4().hex[:8]]
-        self._consumer = open_consumer(self._settings.kafka_client, self._membership())
 
     def _landed(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         lake = self._settings.lake
@@ -312,12 +317,8 @@ class Sink:
         return {(k, p): found[k].get(p, 0) for k, p in partitions}
 
     def _ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """Of the topics that the broker tells of; of none while it is gone."""
         contracts = [self._writers[k].contract for k in {k for k, _ in partitions}]
-        try:
-            topics = describe_topics(self._settings.bootstrap_servers, contracts)
-        except SourceUnavailable:
-            return {}
+        topics = describe_topics(self._settings.bootstrap_servers, contracts)
         ends = {k: topic.in_lake(self._writers[k].bases).end_offsets for k, topic in topics.items()}
         return {(k, p): ends[k].get(p, 0) for k, p in partitions if k in ends}
 

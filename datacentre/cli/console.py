@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 _PIPED_WIDTH = 200
 # Packages whose errors speak of the disk, the database or the broker, not of this program.
-_OUTSIDE = frozenset({"_duckdb", "_internal", "confluent_kafka", "deltalake", "duckdb", "kafka", "sqlalchemy"})
+_OUTSIDE = frozenset({"_duckdb", "_internal", "cimpl", "confluent_kafka", "deltalake", "duckdb", "kafka", "sqlalchemy"})
 
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 err = Console(stderr=True, soft_wrap=True)

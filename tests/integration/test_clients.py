@@ -16,6 +16,7 @@ from datacentre.settings import KAFKA_CLIENTS, Settings
 
 pytestmark = pytest.mark.broker
 
+NOW_MS = int(time.time() * 1000)  # an older record could fall to retention at once
 Record = tuple[int, int, int, bytes | None, bytes | None]
 ODD = [
     (b"key", b"value"),
@@ -41,7 +42,7 @@ def produce(broker: Settings, topic: str, records: list[tuple[bytes | None, byte
     producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers, linger_ms=20)
     for n, (key, value) in enumerate(records):
         producer.send(
-            topic, value, key, headers=[("h", b"1")] if n % 2 else [], partition=n % 2, timestamp_ms=1_000 + n
+            topic, value, key, headers=[("h", b"1")] if n % 2 else [], partition=n % 2, timestamp_ms=NOW_MS + n
         )
     producer.flush()
     producer.close()
@@ -81,7 +82,7 @@ def read(consumer: Consumer, count: int, seconds: float = 20.0) -> dict[str, lis
 
 
 def expected(records: list[tuple[bytes | None, bytes | None]]) -> list[Record]:
-    return sorted((n % 2, n // 2, 1_000 + n, key, value) for n, (key, value) in enumerate(records))
+    return sorted((n % 2, n // 2, NOW_MS + n, key, value) for n, (key, value) in enumerate(records))
 
 
 @pytest.mark.parametrize("client", KAFKA_CLIENTS)
@@ -152,3 +153,12 @@ def test_topic_that_is_held_half_read_goes_on(broker: Settings, topics: tuple[st
 
     assert len(between[topics[1]]) == 10
     assert seen + len(after.get(topics[0], [])) == 800
+
+
+def test_closed_client_takes_no_orders(broker: Settings, topics: tuple[str, str]) -> None:
+    """What the sink still does while its group goes on without it must not reach memory that was given back."""
+    produce(broker, topics[0], [(None, b"x")] * 10)
+    with consuming(broker, "librdkafka", topics) as consumer:
+        read(consumer, 10)
+        consumer.close()
+        consumer.seek((topics[0], 0), 0)

@@ -16,6 +16,7 @@ from datacentre.errors import CheckFailed, SourceUnavailable
 
 _EVENTS = 1_000
 _HEARTBEAT_MS = 100  # members hear of a rebalance by it: a cooperative one takes two
+_LEAST_FETCH_BYTES = 1_000_000  # the client wants room for one message of its default size
 _WATERMARK_SECONDS = 5.0
 _CLOSE_SECONDS = 10.0
 _LOST_OFFSETS = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
@@ -29,6 +30,7 @@ class LibrdkafkaConsumer:
         self._positions: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
         self._problem: Exception | None = None
+        self._is_closed = False
         settings: dict[str, Any] = {
             "bootstrap.servers": membership.bootstrap_servers,
             "group.id": membership.group,
@@ -43,7 +45,7 @@ class LibrdkafkaConsumer:
             "max.poll.interval.ms": 300_000,
             "fetch.wait.max.ms": 100,
             "fetch.message.max.bytes": min(1024 * 1024, membership.fetch_bytes),
-            "fetch.max.bytes": membership.fetch_bytes,
+            "fetch.max.bytes": max(_LEAST_FETCH_BYTES, membership.fetch_bytes),
             "queued.max.messages.kbytes": max(1024, membership.fetch_bytes // 1024 // len(membership.topics)),
             "queued.min.messages": 100_000,
             "fetch.queue.backoff.ms": 5,  # its default sleeps a second each time the queue is full
@@ -74,18 +76,22 @@ class LibrdkafkaConsumer:
         return chunks
 
     def _take(self) -> list[Chunk]:
+        """What is there. A problem is raised before anything is taken from the queues: nothing may be lost with it."""
         self._serve_group()
+        if self._problem is not None:
+            problem, self._problem = self._problem, None
+            raise problem
         self._queues.forward(self._silent)
         chunks, events = self._queues.take(self._held)
-        for event in events:
-            self._silent.discard(event.at)
-            self._told(event)
         for chunk in chunks:
             for partition, offset in chunk.following().items():
                 at = (chunk.topic, partition)
                 self._silent.discard(at)
                 if at in self._positions:
                     self._positions[at] = max(self._positions[at], offset)
+        for event in events:
+            self._silent.discard(event.at)
+            self._told(event)
         return chunks
 
     def _serve_group(self) -> None:
@@ -95,32 +101,31 @@ class LibrdkafkaConsumer:
             if error is None:
                 raise AssertionError(f"{topic} partition {partition} was not forwarded")
             self._told(Event((topic, partition), error.code(), message.offset() or 0))
-        if self._problem is not None:
-            raise self._problem
 
     def _told(self, event: Event) -> None:
-        """The end of a partition, or a failure."""
+        """The end of a partition, or a failure: that becomes the problem of the next poll."""
         at = event.at
-        if event.code == KafkaError._PARTITION_EOF:
-            if at in self._positions:
-                self._positions[at] = max(self._positions[at], event.offset)
-                self._ends[at] = event.offset
-        elif event.code in _LOST_OFFSETS:
-            self._require_readable(at)
-        elif event.code in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
+        if event.code in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
             servers, reason = self._membership.bootstrap_servers, KafkaError(event.code).str()
-            raise SourceUnavailable(f"the Kafka broker at {servers} refuses: {reason}")
+            self._problem = SourceUnavailable(f"the Kafka broker at {servers} refuses: {reason}")
+        elif at not in self._positions:
+            return
+        elif event.code == KafkaError._PARTITION_EOF:
+            self._positions[at] = max(self._positions[at], event.offset)
+            self._ends[at] = event.offset
+        elif event.code in _LOST_OFFSETS:
+            self._ask_again(at)
 
-    def _require_readable(self, at: Partition) -> None:
+    def _ask_again(self, at: Partition) -> None:
         """The client also gives up for passing reasons: where the broker has the offset, it is asked again."""
-        position = self._positions.get(at, 0)
+        position = self._positions[at]
         with suppress(KafkaException):
             first, end = self._client.get_watermark_offsets(TopicPartition(*at), timeout=_WATERMARK_SECONDS)
             if not first <= position <= end:
-                raise CheckFailed(
+                self._problem = CheckFailed(
                     f"the broker no longer has the offsets that the lake needs next ({at[0]} partition {at[1]} from "
-                    f"{position}; it has {first} to {end}): retention removed records before they were landed. "
-                    f"See which with: datacentre verify"
+                    f"{position}; it has {first} to {end}): retention removed records before they were landed, or the "
+                    f"topic was made anew. See which with: datacentre verify"
                 )
         self.seek(at, position)
 
@@ -129,7 +134,7 @@ class LibrdkafkaConsumer:
 
     def seek(self, partition: Partition, offset: int) -> None:
         # A seek is refused before the first fetch; taking the partition anew also drops what was fetched.
-        if partition in self._positions:
+        if partition in self._positions and not self._is_closed:
             self._client.incremental_unassign([TopicPartition(*partition)])
             self._assign({partition: offset})
 
@@ -156,6 +161,7 @@ class LibrdkafkaConsumer:
 
     def close(self) -> None:
         """Leave the group. The client's own close can wait for a broker that is gone, so it gets a limit."""
+        self._is_closed = True
         self._queues.close()
         closing = threading.Thread(target=self._client.close, name="librdkafka-close", daemon=True)
         closing.start()
@@ -175,5 +181,6 @@ class LibrdkafkaConsumer:
             self._positions.pop(at, None)
             self._ends.pop(at, None)
             self._silent.discard(at)
-        self._membership.on_revoked(gone)
+        if not self._is_closed:  # then nobody waits for it, and it may come late
+            self._membership.on_revoked(gone)
         client.incremental_unassign(revoked)

@@ -81,9 +81,10 @@ class MessageQueues:
     def forward(self, partitions: Iterable[Partition]) -> None:
         """Have these partitions' records come here, those that wait too; to be called before they are assigned."""
         for topic, partition in partitions:
-            queue = _rd.rd_kafka_queue_get_partition(self._client, topic.encode(), partition)
-            _rd.rd_kafka_queue_forward(queue, self._queues[topic])
-            _rd.rd_kafka_queue_destroy(queue)  # this reference to it
+            if (target := self._queues.get(topic)) is not None:
+                queue = _rd.rd_kafka_queue_get_partition(self._client, topic.encode(), partition)
+                _rd.rd_kafka_queue_forward(queue, target)
+                _rd.rd_kafka_queue_destroy(queue)  # this reference to it
 
     def take(self, held: Collection[str]) -> tuple[list[Chunk], list[Event]]:
         """Some 5,000 records that are there, and events, of the topics that are not `held`."""
@@ -107,11 +108,13 @@ class MessageQueues:
             os.eventfd_read(self._bell)
 
     def close(self) -> None:
-        """Give the queues back; to be called before the consumer is closed."""
-        for queue in (*self._queues.values(), self._group):
-            _rd.rd_kafka_queue_io_event_enable(queue, -1, None, 0)
-            _rd.rd_kafka_queue_destroy(queue)
-        os.close(self._bell)
+        """Give the queues back; to be called before the consumer is closed. Nothing is forwarded after that."""
+        if self._queues:
+            for queue in (*self._queues.values(), self._group):
+                _rd.rd_kafka_queue_io_event_enable(queue, -1, None, 0)
+                _rd.rd_kafka_queue_destroy(queue)
+            os.close(self._bell)
+            self._queues = {}
 
 
 def load_kernel() -> ModuleType:

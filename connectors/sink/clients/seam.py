@@ -44,7 +44,8 @@ class Consumer(Protocol):
         """Go on at `offset`; nothing fetched before is returned any more. One that is not assigned is left alone."""
 
     def hold(self, topics: Iterable[str]) -> None:
-        """Give no records of these topics, and of all others again, until the next call."""
+        """Give no records of these topics, and of all others again, until the next call; what is assigned in between
+        counts from then on."""
 
     def note(self, positions: Mapping[Partition, int]) -> None:
         """Tell the group how far the lake is: for lag displays only, nothing reads it back."""

@@ -30,7 +30,7 @@ def look(
     return watch.find(others, lambda: positions, lambda: ends)
 
 
-def test_stands_still_below_its_end_for_the_whole_patience(clock: Clock) -> None:
+def test_stands_still_below_its_end_from_one_look_to_the_next(clock: Clock) -> None:
     watch = Orphans(10)
     assert look(watch, {A, B}, {A: 5, B: 5}, {A: 9, B: 9}) == set()
     clock.now += 10
@@ -41,11 +41,25 @@ def test_stands_still_below_its_end_for_the_whole_patience(clock: Clock) -> None
     assert look(watch, {A, B}, {A: 5, B: 6}, {A: 9, B: 9}) == {A}
 
 
+def test_record_that_came_just_before_the_look_makes_no_orphan(clock: Clock) -> None:
+    watch = Orphans(10)
+    for end in (5, 6):
+        clock.now += 10
+        assert look(watch, {A}, {A: 5}, {A: end}) == set()
+
+
 def test_partition_at_its_end_is_no_orphan(clock: Clock) -> None:
     watch = Orphans(10)
     for _ in range(3):
         clock.now += 10
         assert look(watch, {A}, {A: 9}, {A: 9}) == set()
+
+
+def test_topic_that_the_broker_does_not_tell_of_is_left_alone(clock: Clock) -> None:
+    watch = Orphans(10)
+    for _ in range(3):
+        clock.now += 10
+        assert look(watch, {A}, {A: 9}, {}) == set()
 
 
 def test_own_partitions_are_not_asked_about(clock: Clock) -> None:
@@ -58,11 +72,14 @@ def test_own_partitions_are_not_asked_about(clock: Clock) -> None:
     assert watch.find(set(), unasked, unasked) == set()
 
 
-def test_patience_doubles_with_each_finding(clock: Clock) -> None:
-    watch = Orphans(10)
-    found_at = []
+def test_patience_doubles_while_nothing_helps_and_is_the_usual_after(clock: Clock) -> None:
+    watch, found_at = Orphans(10), []
     while clock.now < 250:
         clock.now += 1
-        if look(watch, {A}, {A: 5}, {A: 9}):
+        if look(watch, {A}, {A: 5 if clock.now < 190 else clock.now}, {A: 999}):
             found_at.append(clock.now)
-    assert found_at == [120.0, 160.0, 240.0]
+    assert found_at == [120.0, 140.0, 180.0]
+    clock.now += 10
+    look(watch, {A}, {A: 500}, {A: 999})
+    clock.now += 10
+    assert look(watch, {A}, {A: 500}, {A: 999}) == {A}
