@@ -16,7 +16,11 @@ class Flow:
 
     def __init__(self, settings: Settings):
         self._settings = settings
-        self._is_full = False
+        self._is_used_up = False
+
+    def is_full(self, batch: Batch) -> bool:
+        """Whether the batch has as many rows or bytes as one may have."""
+        return batch.rows >= self._settings.flush_rows or batch.size_bytes >= self._settings.flush_bytes
 
     def due(self, batch: Batch) -> Reason | None:
         """Why the batch must be committed now, if it must."""
@@ -33,10 +37,10 @@ class Flow:
         them from the moment that the budget is used up until half of it is free."""
         budget = _BUDGET_BATCHES * self._settings.flush_bytes
         held = _bytes(batches.values()) + _bytes(pending.values())
-        self._is_full = held >= (budget // 2 if self._is_full else budget)
-        if self._is_full:
+        self._is_used_up = held >= (budget // 2 if self._is_used_up else budget)
+        if self._is_used_up:
             return set(batches)
-        return {key for key in pending if self.due(batches[key]) in ("rows", "bytes")}
+        return {key for key in pending if self.is_full(batches[key])}
 
 
 def _bytes(batches: Iterable[Batch]) -> int:
