@@ -52,7 +52,7 @@ def scenarios(kills: int, zombies: int, others: int, clients: int, kill_broker: 
             "kill",
             part(0.09),
             surroundings.upkeep_killed,
-            extra={"DATACENTRE_UPKEEP_COMMITS": "2"},
+            extra={"DATACENTRE_UPKEEP_COMMITS": "1"},
         ),
         Scenario("killed inside a commit with its checkpoint", "kill", part(0.09), surroundings.checkpoints_killed),
         Scenario("frozen longer than its session (zombie)", "zombie", ceil(zombies / clients), keep_freezing),
