@@ -102,5 +102,5 @@ def _memory(document: Document) -> str:
     return (
         ""
         if not courses
-        else lines("Memory is bounded", note, courses, "seconds since the start", "MiB", (600, "600 MiB"))
+        else lines("Memory while catching up", note, courses, "seconds since the start", "MiB", (600, "600 MiB"))
     )
