@@ -15,6 +15,12 @@ def booleans(values: np.ndarray, present: np.ndarray | None = None) -> pa.Array:
     return pa.Array.from_buffers(pa.bool_(), len(values), [validity, _packed(values)])
 
 
+def binary(data: np.ndarray, ends: np.ndarray, present: np.ndarray) -> pa.Array:
+    """Byte strings that lie one behind the other in `data`; `ends` (int32) has one more, the first 0."""
+    buffers = [bits(present), pa.py_buffer(ends), pa.py_buffer(data)]
+    return pa.BinaryArray.from_buffers(pa.binary(), len(present), buffers)
+
+
 def bits(present: np.ndarray) -> pa.Buffer | None:
     """A validity bitmap; None, as Arrow has it, where nothing is null."""
     return None if present.all() else _packed(present)

@@ -18,19 +18,17 @@ class Flow:
         self._settings = settings
         self._is_used_up = False
 
-    def is_full(self, batch: Batch) -> bool:
-        """Whether the batch has as many rows or bytes as one may have."""
-        return batch.rows >= self._settings.flush_rows or batch.size_bytes >= self._settings.flush_bytes
+    def full(self, batch: Batch) -> Reason | None:
+        """What the batch has as much of as one may have, if anything."""
+        if batch.rows >= self._settings.flush_rows:
+            return "rows"
+        return "bytes" if batch.size_bytes >= self._settings.flush_bytes else None
 
     def due(self, batch: Batch) -> Reason | None:
         """Why the batch must be committed now, if it must."""
         if not batch.ranges:
             return None
-        if batch.rows >= self._settings.flush_rows:
-            return "rows"
-        if batch.size_bytes >= self._settings.flush_bytes:
-            return "bytes"
-        return "age" if batch.age() >= self._settings.flush_seconds else None
+        return self.full(batch) or ("age" if batch.age() >= self._settings.flush_seconds else None)
 
     def paused(self, batches: Mapping[str, Batch], pending: Mapping[str, Batch]) -> set[str]:
         """Streams to read no further: those whose next batch is full while one is being committed, and all of
@@ -40,7 +38,7 @@ class Flow:
         self._is_used_up = held >= (budget // 2 if self._is_used_up else budget)
         if self._is_used_up:
             return set(batches)
-        return {key for key in pending if self.is_full(batches[key])}
+        return {key for key in pending if self.full(batches[key])}
 
 
 def _bytes(batches: Iterable[Batch]) -> int:

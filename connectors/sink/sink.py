@@ -329,7 +329,7 @@ class Sink:
         self.progress.landed[done.stream] += done.result.landed
         self.progress.quarantined[done.stream] += done.result.quarantined
         self.progress.size_bytes[done.stream] += done.batch.size_bytes
-        self._keeper.committed(done.stream, self._flow.is_full(done.batch))
+        self._keeper.committed(done.stream, self._flow.full(done.batch) is not None)
         positions = {(done.stream, p): following for p, (_, following) in done.batch.ranges.items()}
         self._consumer.note({at: offset - self._base(at) for at, offset in positions.items() if at in self._next})
 

@@ -18,9 +18,8 @@ from types import ModuleType
 import confluent_kafka
 import llvmlite.binding as llvm
 import numpy as np
-import pyarrow as pa
 
-from connectors.sink.arrays import bits
+from connectors.sink.arrays import binary
 from connectors.sink.batch import Chunk
 from connectors.sink.clients.seam import Partition
 
@@ -136,11 +135,6 @@ def _columns(topic: str, messages: np.ndarray) -> tuple[Chunk, list[Event]]:
     keys, values = np.empty(key_ends[-1], np.uint8), np.empty(value_ends[-1], np.uint8)
     message_kernel.take(messages, key_ends, value_ends, keys, values)
     whole = Chunk(
-        topic, partitions, offsets, times, _binary(keys, key_ends, has_key), _binary(values, value_ends, has_value)
+        topic, partitions, offsets, times, binary(keys, key_ends, has_key), binary(values, value_ends, has_value)
     )
     return whole.where(errors == 0), events
-
-
-def _binary(data: np.ndarray, ends: np.ndarray, present: np.ndarray) -> pa.Array:
-    buffers = [bits(present), pa.py_buffer(ends), pa.py_buffer(data)]
-    return pa.BinaryArray.from_buffers(pa.binary(), len(present), buffers)

@@ -5,7 +5,7 @@ import pyarrow as pa
 from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch
 
-from connectors.sink.arrays import bits
+from connectors.sink.arrays import binary
 from connectors.sink.batch import Chunk
 
 
@@ -41,6 +41,4 @@ def _binary(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> pa.Array:
     offsets = np.empty(len(starts) + 1, np.int32)
     present = starts >= 0
     gathered = kernel.gather(data, starts, ends, present, np.arange(len(starts)), offsets)
-    return pa.BinaryArray.from_buffers(
-        pa.binary(), len(starts), [bits(present), pa.py_buffer(offsets), pa.py_buffer(gathered)]
-    )
+    return binary(gathered, offsets, present)
