@@ -90,14 +90,14 @@ from checked
 
 
 def compile_derived_columns(contract: Contract) -> str:
-    """SQL over a relation `batch` whose fields are already typed: `event_date`, `has_identity`, every pseudonym
-    column, `is_deleted` (false) and, last, `keeps_record_rules`."""
+    """SQL over a relation `batch` whose fields are already typed: `event_date`, `has_identity`, `is_deleted`
+    (false) and, last, `keeps_record_rules`."""
     rules = " and ".join(f"coalesce(({r.expression}), true)" for r in contract.record_rules) or "true"
     return f"""
 with dated as (
   select *, {_local_date(contract, "event_time")} as event_date from batch
 )
-select event_date, {_has_identity(contract)} as has_identity{_pseudonyms(contract)}, false as is_deleted,
+select event_date, {_has_identity(contract)} as has_identity, false as is_deleted,
   {rules} as keeps_record_rules
 from dated
 """

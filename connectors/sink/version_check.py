@@ -17,8 +17,11 @@ from datacentre.pseudonym import PseudonymKey
 
 if TYPE_CHECKING:
     from connectors.sink.scan.columns import Scanner
+    from connectors.sink.scan.pseudonyms import Pseudonyms
 
 
+# DuckDB plans at every execution: 7 of 21 ms go for optimising, which saves 6 microseconds a row.
+_ROWS_WORTH_PLANNING = 1_000
 _ORIGIN = ["kafka_partition", "kafka_offset", "broker_time"]
 
 
@@ -36,7 +39,6 @@ class VersionCheck:
         self._plan = scan_plan(contract)
         self._connection = connection
         self._key = key
-        self._parameters = dict(zip(("inner", "outer"), key.pads(), strict=True)) if contract.pseudonymised else None
 
     @property
     def has_pass(self) -> bool:
@@ -49,6 +51,12 @@ class VersionCheck:
         assert self._plan is not None
         return Scanner(self._plan)
 
+    @cached_property
+    def _pseudonyms(self) -> "Pseudonyms":
+        from connectors.sink.scan.pseudonyms import Pseudonyms
+
+        return Pseudonyms(self._key)
+
     def surely_good(self, batch: pa.Table) -> tuple[np.ndarray, pa.Table]:
         """Which rows are good beyond doubt, and, where any is, those rows checked, in order."""
         good, fields = self._scanner.good(batch)
@@ -59,6 +67,10 @@ class VersionCheck:
         checked = rows.append_column("_key_text", fields[self.contract.kafka_key])
         for name in fields.column_names:
             checked = checked.append_column(name, fields[name])
+        for field in self.contract.pseudonymised:
+            own = self._pseudonyms.of(fields[field.name].chunk(0))
+            checked = checked.append_column(field.pseudonym_column, own)
+        self._connection.execute("pragma enable_optimizer")
         derived = self._query(self._derived, checked)
         keeps = np.asarray(derived["keeps_record_rules"].to_numpy())
         for name in derived.column_names[:-1]:
@@ -72,6 +84,8 @@ class VersionCheck:
         """Every row checked, with the names of all rules it broke; one row out per message in."""
         self._connection.register("batch", batch)
         try:
+            is_worth_planning = batch.num_rows > _ROWS_WORTH_PLANNING
+            self._connection.execute(f"pragma {'enable' if is_worth_planning else 'disable'}_optimizer")
             self._connection.execute(f"truncate {self._waiting}")
             self._connection.execute(f"insert into {self._waiting} from batch")
             checked = self._connection.sql(f"execute {self._waiting}").to_arrow_table()
@@ -97,6 +111,6 @@ class VersionCheck:
     def _query(self, sql: str, batch: pa.Table) -> pa.Table:
         self._connection.register("batch", batch)
         try:
-            return self._connection.sql(sql, params=self._parameters).to_arrow_table()
+            return self._connection.sql(sql).to_arrow_table()
         finally:
             self._connection.unregister("batch")
