@@ -10,55 +10,39 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.transaction import AddAction, RemoveAction
+from deltalake import DeltaTable
+from deltalake.transaction import AddAction
 
-from datacentre import names
 from datacentre.crash_points import inside, reach
-from lake.tables import STATISTICS, bound_topic, table_path
+from lake.commit_log import CommitLog
+from lake.tables import PARTITION, STATISTICS
 
-PARTITION = "ingest_date"
 _LOOKED_AT = 1_000
 
 
 def append(
-    table: DeltaTable, rows: pa.Table, ranges: Mapping[int, tuple[int, int]], rules_hash: str, note: str = ""
+    log: CommitLog, rows: pa.Table, ranges: Mapping[int, tuple[int, int]], rules_hash: str, note: str = ""
 ) -> None:
     """Append `rows` and record, per partition, the range `(start, next)` that they stand for.
 
-    `rules_hash` tells by which rules the rows were placed, `note` what else the log should tell.
-
-    The commit goes through `table` itself, which remembers the version it has read: a writer that
-    committed the same partition in between is then noticed and this commit is refused with
-    deltalake's CommitFailedError. A write by path would be accepted and duplicate rows. `table` has read
-    its own commit on return.
+    `rules_hash` tells by which rules the rows were placed, `note` what else the log should tell. Raises Overtaken
+    when another writer has committed one of the partitions since `log` has last followed the others.
     """
-    cluster_id, topic_id = bound_topic(table).split("/")
-    properties = CommitProperties(
-        app_transactions=[
-            Transaction(names.transaction_app(cluster_id, topic_id, partition), following)
-            for partition, (_, following) in sorted(ranges.items())
-        ],
-        custom_metadata={
-            "rules_hash": rules_hash,
-            "offsets": json.dumps({str(p): list(r) for p, r in sorted(ranges.items())}),
-            **({"note": note} if note else {}),
-        },
-    )
-    folder = table_path(table)
-    layer = folder.parent.name
+    info = {
+        "rules_hash": rules_hash,
+        "offsets": json.dumps({str(p): list(r) for p, r in sorted(ranges.items())}),
+        **({"note": note} if note else {}),
+    }
+    layer = log.folder.parent.name
     reach(f"before_{layer}_upload")
-    files = write_files(folder, rows)
+    files = write_files(log.folder, rows)
     reach(f"before_{layer}_commit")
     with inside(f"{layer}_commit"):
-        table.create_write_transaction(
-            files, "append", table.schema(), partition_by=[PARTITION], commit_properties=properties
-        )
+        log.append(files, {p: following for p, (_, following) in ranges.items()}, info)
     reach(f"after_{layer}_commit")
-    table.update_incremental()
 
 
-def write_files(folder: Path, rows: pa.Table) -> list[AddAction | RemoveAction]:
+def write_files(folder: Path, rows: pa.Table) -> list[AddAction]:
     """One Parquet file per ingest date. A file that no commit names is nobody's, and goes with the next vacuum."""
     days = pc.unique(rows[PARTITION]).to_pylist()
     return [
@@ -102,10 +86,10 @@ def _repeating(rows: pa.Table) -> list[str]:
     return [name for name in flat if len(pc.unique(head[name])) <= head.num_rows // 2]
 
 
-def recorded_hashes(table: DeltaTable, partition: int, start: int) -> set[str]:
-    """Hashes of the rules behind the commits that hold offsets of `partition` at or above `start`."""
+def recorded_hashes(folder: Path, partition: int, start: int) -> set[str]:
+    """Hashes of the rules behind the table's commits that hold offsets of `partition` at or above `start`."""
     hashes = set()
-    for entry in table.history():
+    for entry in DeltaTable(folder).history():
         offsets = json.loads(entry.get("offsets", "{}")).get(str(partition))
         if offsets and offsets[1] > start:
             hashes.add(entry["rules_hash"])

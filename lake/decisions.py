@@ -14,9 +14,9 @@ from deltalake import DeltaTable
 from deltalake.transaction import RemoveAction
 
 from datacentre.contracts.columns import QUARANTINE
-from lake.commit import PARTITION, write_files
+from lake.commit import write_files
 from lake.next_commit import Actions, commit_once
-from lake.tables import table_path
+from lake.tables import PARTITION, table_path
 
 Offsets = Mapping[int, np.ndarray]
 """Offsets by partition, int64."""

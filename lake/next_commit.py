@@ -9,8 +9,8 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 
 from datacentre.errors import SourceUnavailable
-from lake.commit import PARTITION, write_files
-from lake.tables import table_path
+from lake.commit import write_files
+from lake.tables import PARTITION, table_path
 
 _ATTEMPTS = 20
 _PAUSE_SECONDS = 0.02

@@ -21,10 +21,12 @@ from datacentre.errors import CheckFailed, ContractError, SourceUnavailable
 # Identifiers must never reach the log: statistics are kept for these columns only.
 LAYERS = ("landed", "quarantine", "vault")
 STATISTICS = ("kafka_partition", "kafka_offset")
+PARTITION = "ingest_date"
 _CHECKPOINT_COMMITS = "100"
 _RETENTION = "interval 1 day"
 _TRANSACTION_RETENTION = "delta.setTransactionRetentionDuration"
-_TOPIC = "datacentre.topic"
+TOPIC = "datacentre.topic"
+"""Table property: `<cluster id>/<topic id>` whose offsets the table holds."""
 _BASES = "datacentre.offset_bases"
 _EARLIER_TOPICS = "datacentre.earlier_topics"
 
@@ -85,13 +87,13 @@ def _create(lake: Path, contract: Contract, layer: str, topic: str) -> DeltaTabl
         return DeltaTable.create(
             folder,
             schema=table_schema(contract, layer),
-            partition_by=["ingest_date"],
+            partition_by=[PARTITION],
             configuration={
                 "delta.dataSkippingStatsColumns": ",".join(STATISTICS),
                 "delta.checkpointInterval": _CHECKPOINT_COMMITS,
                 "delta.logRetentionDuration": _RETENTION,
                 "delta.deletedFileRetentionDuration": _RETENTION,
-                _TOPIC: topic,
+                TOPIC: topic,
             },
             raise_if_key_not_exists=False,
         )
@@ -129,7 +131,7 @@ def lake_id(lake: Path) -> str:
 
 def bound_topic(table: DeltaTable) -> str:
     """`<cluster id>/<topic id>` whose offsets this table holds."""
-    return table.metadata().configuration[_TOPIC]
+    return table.metadata().configuration[TOPIC]
 
 
 def offset_bases(table: DeltaTable) -> dict[int, int]:
@@ -142,7 +144,7 @@ def bind_topic(table: DeltaTable, topic: str, bases: Mapping[int, int]) -> None:
     """Go on with another topic; the one before is kept in the table's properties with its bases."""
     earlier = json.loads(table.metadata().configuration.get(_EARLIER_TOPICS, "[]"))
     earlier.append({"topic": bound_topic(table), "bases": offset_bases(table)})
-    properties = {_TOPIC: topic, _BASES: json.dumps(bases), _EARLIER_TOPICS: json.dumps(earlier)}
+    properties = {TOPIC: topic, _BASES: json.dumps(bases), _EARLIER_TOPICS: json.dumps(earlier)}
     table.alter.set_table_properties(properties, raise_if_not_exists=False)
     table.update_incremental()
 

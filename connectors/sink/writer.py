@@ -6,13 +6,14 @@ commit as the rows. The other two tables may be ahead of it after a crash, never
 
 import threading
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import DeltaError
 
 from connectors.sink.batch import Batch
 from connectors.sink.consent import NO_CONSENT, Consent
@@ -20,13 +21,13 @@ from connectors.sink.poison import Guard
 from connectors.sink.split import Splitter
 from connectors.topics import Topic
 from datacentre.contracts import Contract
+from datacentre.contracts.columns import landed_schema
 from datacentre.errors import CheckFailed, SourceUnavailable
 from datacentre.pseudonym import PseudonymKey
 from lake.commit import append, recorded_hashes
+from lake.commit_log import CommitLog, Overtaken
 from lake.positions import partitions_of, transactions
 from lake.tables import bind_topic, bound_topic, create_table, offset_bases, open_table
-
-_COMMITS_PER_OPENING = 100
 
 
 class Fenced(Exception):
@@ -61,25 +62,27 @@ class StreamWriter:
         self._topic = topic
         self._splitter = Splitter(contract, key)
         self._consent = consent
-        self._open()
-        if bound_topic(self._landed) != topic.identity:
-            self._bind_anew()
-        self.bases = offset_bases(self._landed)
+        landed = self._bound(open_table(lake, contract, "landed"), "landed", has_rows=False)
+        has_rows = landed.version() > 0
+        vault, quarantine = (
+            self._bound(open_table(lake, contract, layer), layer, has_rows) for layer in ("vault", "quarantine")
+        )
+        if bound_topic(landed) != topic.identity:
+            self._bind_anew(landed, {"vault": vault, "quarantine": quarantine})
+        self.bases = offset_bases(landed)
         self._topic = topic.in_lake(self.bases)
-        self._begin()
+        count = len(topic.partitions)
+        self._landed, self._vault, self._quarantine = (CommitLog(t, count) for t in (landed, vault, quarantine))
+        self._begin(is_new=not has_rows or bool(self.bases))
 
-    def _open(self) -> None:
-        """Open the tables; again every hundred commits, since a table object keeps every log entry it has read."""
-        self._landed = self._bound(open_table(self._lake, self.contract, "landed"), "landed")
-        self._vault = self._bound(open_table(self._lake, self.contract, "vault"), "vault")
-        self._quarantine = self._bound(open_table(self._lake, self.contract, "quarantine"), "quarantine")
-        self._commits_left = _COMMITS_PER_OPENING
+    def _bound(self, table: DeltaTable | None, layer: str, has_rows: bool) -> DeltaTable:
+        """The table, created when absent; refuses one that holds another topic's offsets.
 
-    def _bound(self, table: DeltaTable | None, layer: str) -> DeltaTable:
-        """The table, created when absent; refuses one that holds another topic's offsets."""
+        Where landed `has_rows`, the others can't be absent.
+        """
         key = self.contract.key
         if table is None:
-            if layer != "landed" and self._landed.version() > 0:
+            if has_rows:
                 raise CheckFailed(f"{key}: landed has rows, but its {layer} table is gone; restore it from backup")
             return create_table(self._lake, self.contract, layer, self._topic.identity)
         if bound_topic(table) != self._topic.identity and not self._consent.new_topic:
@@ -91,12 +94,12 @@ class StreamWriter:
             )
         return table
 
-    def _bind_anew(self) -> None:
+    def _bind_anew(self, landed: DeltaTable, others: Mapping[str, DeltaTable]) -> None:
         """Count the new topic's offsets from above the old one's. Landed comes last: until it is bound, all of
         this is done again."""
-        partitions = partitions_of(self._landed, len(self._topic.partitions))
-        bases = transactions(self._landed, partitions)
-        for table, layer in ((self._vault, "vault"), (self._quarantine, "quarantine")):
+        partitions = partitions_of(landed, len(self._topic.partitions))
+        bases = transactions(landed, partitions)
+        for layer, table in others.items():
             if bound_topic(table) == self._topic.identity:
                 continue
             ahead = {p: n for p, n in transactions(table, partitions).items() if n > bases.get(p, 0)}
@@ -106,16 +109,15 @@ class StreamWriter:
                     f"they can be read no more. Restore the tables from backup"
                 )
             bind_topic(table, self._topic.identity, bases)
-        bind_topic(self._landed, self._topic.identity, bases)
+        bind_topic(landed, self._topic.identity, bases)
 
-    def _begin(self) -> None:
+    def _begin(self, is_new: bool) -> None:
         """Record where each partition of a new table starts; others only when told to."""
-        known = transactions(self._landed, self._topic.partitions)
+        known = self._landed.positions
         missing = [p for p in self._topic.partitions if p not in known]
         if not missing:
             return
-        is_new = not known and (self._landed.version() == 0 or bool(self.bases))
-        if not is_new and not self._consent.start_partitions:
+        if (known or not is_new) and not self._consent.start_partitions:
             raise CheckFailed(
                 f"{self.contract.key}: landed has rows but no transaction for partition(s) {missing}: was the "
                 f"topic given more partitions, or the log cut? Start them with: datacentre sink --start-partitions"
@@ -125,10 +127,8 @@ class StreamWriter:
     def _start(self, partitions: Iterable[int]) -> None:
         """Commit the oldest offset that the broker still has as the first position of these partitions."""
         ranges = {p: (self._topic.first_offsets[p],) * 2 for p in partitions}
-        try:
+        with suppress(Overtaken):  # a second sink that starts at the same time has just done it
             append(self._landed, self._landed_rows(), ranges, self._splitter.rules_hash)
-        except CommitFailedError:  # a second sink that starts at the same time has just done it
-            self._landed.update_incremental()
 
     def skip_lost(self) -> dict[int, tuple[int, int]]:
         """Go on behind what the topic has lost; returns the ranges `(first, next)` given up, by partition.
@@ -136,8 +136,7 @@ class StreamWriter:
         The commit that moves the position names them.
         """
         with self._lock:
-            self._landed.update_incremental()
-            found = transactions(self._landed, self._topic.partitions)
+            found = self._followed(self._topic.partitions)
             first = self._topic.first_offsets
             lost = {p: (offset, first[p]) for p, offset in found.items() if offset < first[p]}
             if lost:
@@ -146,25 +145,29 @@ class StreamWriter:
             return lost
 
     def _landed_rows(self) -> pa.Table:
-        return pa.schema(self._landed.schema().to_arrow()).empty_table()
+        return landed_schema(self.contract).empty_table()
 
     def positions(self, partitions: Iterable[int]) -> dict[int, int]:
         """Next offset to read by partition, after a look at what others have committed."""
         with self._lock:
-            self._landed.update_incremental()
-            found = transactions(self._landed, partitions)
+            found = self._followed(partitions)
             self._check_ahead(found)
             return found
 
+    def _followed(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Landed's position by partition, of those that have one, after a look at what others have committed."""
+        self._landed.follow()
+        return {p: self._landed.positions[p] for p in partitions if p in self._landed.positions}
+
     def _check_ahead(self, landed: Mapping[int, int]) -> None:
         """A range that only vault or quarantine has must be decoded again by the contract they used."""
-        for table, layer in ((self._vault, "vault"), (self._quarantine, "quarantine")):
-            table.update_incremental()
-            for partition, following in transactions(table, landed).items():
-                start = landed[partition]
+        for log, layer in ((self._vault, "vault"), (self._quarantine, "quarantine")):
+            log.follow()
+            for partition, start in landed.items():
+                following = log.positions.get(partition, start)
                 if following <= start:
                     continue
-                written_by = recorded_hashes(table, partition, start)
+                written_by = recorded_hashes(log.folder, partition, start)
                 if written_by != {self._splitter.rules_hash}:
                     raise CheckFailed(
                         f"{self.contract.key}: {layer} already holds partition {partition} offsets {start} to "
@@ -183,11 +186,7 @@ class StreamWriter:
             return self._commit(batch)
 
     def _commit(self, batch: Batch) -> Committed:
-        self._commits_left -= 1
-        if self._commits_left < 0:
-            self._open()
-        self._landed.update_incremental()
-        known = transactions(self._landed, batch.ranges)
+        known = self._followed(batch.ranges)
         stale = {p for p, (start, _) in batch.ranges.items() if known.get(p) != start}
         if stale:
             batch = batch.without(stale)
@@ -201,7 +200,7 @@ class StreamWriter:
             self._append_new(self._vault, split.vault, batch.ranges)
             self._append_new(self._quarantine, split.quarantine, batch.ranges)
             append(self._landed, split.landed, batch.ranges, self._splitter.rules_hash)
-        except CommitFailedError as lost:
+        except Overtaken as lost:
             raise Fenced(str(lost)) from lost
         except (DeltaError, OSError) as problem:
             raise SourceUnavailable(
@@ -213,21 +212,20 @@ class StreamWriter:
             raise Fenced(sorted(stale))
         return Committed(split.landed.num_rows, split.quarantine.num_rows, split.vault.num_rows)
 
-    def _append_new(self, table: DeltaTable, rows: pa.Table, ranges: Mapping[int, tuple[int, int]]) -> None:
+    def _append_new(self, log: CommitLog, rows: pa.Table, ranges: Mapping[int, tuple[int, int]]) -> None:
         """Append the rows at or above this table's own transaction, and never lower that."""
         if rows.num_rows == 0:
             return
-        ahead = transactions(table, ranges)
-        is_new = pa.array([True] * rows.num_rows)
+        ahead = {p: log.positions[p] for p in ranges if p in log.positions}
         for partition, following in ahead.items():
-            is_old = pc.and_(pc.equal(rows["kafka_partition"], partition), pc.less(rows["kafka_offset"], following))
-            is_new = pc.and_not(is_new, is_old)
-        rows = rows.filter(is_new)
+            if following > ranges[partition][0]:
+                is_old = pc.and_(pc.equal(rows["kafka_partition"], partition), pc.less(rows["kafka_offset"], following))
+                rows = rows.filter(pc.invert(is_old))
         if rows.num_rows == 0:
             return
         touched = set(pc.unique(rows["kafka_partition"]).to_pylist())
         append(
-            table,
+            log,
             rows,
             {p: (max(s, ahead.get(p, s)), n) for p, (s, n) in ranges.items() if p in touched},
             self._splitter.rules_hash,

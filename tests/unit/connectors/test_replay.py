@@ -18,6 +18,7 @@ from connectors.topics import Topic
 from datacentre.contracts import Contract
 from datacentre.errors import CheckFailed, SourceUnavailable
 from datacentre.pseudonym import PseudonymKey
+from lake.commit_log import CommitLog
 from lake.decisions import Decision, decide, ranges_of
 from lake.offsets import held_offsets
 from lake.positions import landed_positions
@@ -265,10 +266,10 @@ def test_what_only_quarantine_has_after_a_crash_is_left_to_the_sink(
 
     real = writer_module.append
 
-    def dying(table: Any, *arguments: Any) -> None:
-        if "landed" in table.table_uri:
+    def dying(log: CommitLog, *arguments: Any) -> None:
+        if "landed" in log.folder.parts:
             raise Crashed
-        real(table, *arguments)
+        real(log, *arguments)
 
     with monkeypatch.context() as patched:
         patched.setattr(writer_module, "append", dying)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError
 
 import connectors.sink.writer as writer_module
 from connectors.sink.batch import Batch, Chunk
@@ -18,6 +17,7 @@ from connectors.topics import Topic
 from datacentre.contracts import Contract
 from datacentre.errors import CheckFailed, ContractError, SourceUnavailable
 from datacentre.pseudonym import PseudonymKey
+from lake.commit_log import CommitLog
 from lake.forget import forget_deleted
 from lake.offsets import held_offsets
 from lake.positions import landed_positions
@@ -134,10 +134,10 @@ def test_a_writer_that_loses_the_race_after_its_look_is_refused(
     slow, fast = open_writer(lake, contract), open_writer(lake, contract)
     real = writer_module.append
 
-    def overtaken(table: DeltaTable, *arguments: Any) -> None:
+    def overtaken(log: CommitLog, *arguments: Any) -> None:
         monkeypatch.setattr(writer_module, "append", real)
         fast.commit(batch(contract, 0, 0, 30))
-        real(table, *arguments)
+        real(log, *arguments)
 
     monkeypatch.setattr(writer_module, "append", overtaken)
     with pytest.raises(Fenced):
@@ -178,9 +178,9 @@ def test_a_commit_whose_answer_is_lost_is_not_repeated(
     writer = open_writer(lake, contract)
     real = writer_module.append
 
-    def unheard(table: DeltaTable, *arguments: Any) -> None:
-        real(table, *arguments)
-        if "landed" in table.table_uri:
+    def unheard(log: CommitLog, *arguments: Any) -> None:
+        real(log, *arguments)
+        if "landed" in log.folder.parts:
             raise OSError("connection reset")
 
     monkeypatch.setattr(writer_module, "append", unheard)
@@ -213,10 +213,10 @@ def test_a_range_only_the_vault_has_needs_the_contract_it_was_written_under(
 ) -> None:
     real = writer_module.append
 
-    def dying(table: DeltaTable, *arguments: Any) -> None:
-        if "landed" in table.table_uri:
+    def dying(log: CommitLog, *arguments: Any) -> None:
+        if "landed" in log.folder.parts:
             raise KeyboardInterrupt
-        real(table, *arguments)
+        real(log, *arguments)
 
     writer = open_writer(lake, contract)
     monkeypatch.setattr(writer_module, "append", dying)
@@ -277,12 +277,3 @@ def test_a_table_with_other_columns_is_refused_by_name(lake: Path, contract: Con
     fewer = replace(contract, fields=tuple(f for f in contract.fields if f.name != "fee_btn"))
     with pytest.raises(ContractError, match="fee_btn"):
         open_table(lake, fewer, "landed")
-
-
-def test_the_conflict_is_the_one_that_deltalake_raises(lake: Path, contract: Contract) -> None:
-    """If a new deltalake names it otherwise, races would end the sink instead of being read again."""
-    first, second = open_writer(lake, contract), open_writer(lake, contract)
-    rows = first._landed_rows()
-    writer_module.append(first._landed, rows, {0: (0, 5)}, "rules")
-    with pytest.raises(CommitFailedError):
-        writer_module.append(second._landed, rows, {0: (0, 5)}, "rules")

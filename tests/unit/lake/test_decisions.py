@@ -10,6 +10,7 @@ from deltalake import DeltaTable
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import QUARANTINE
 from lake.commit import append
+from lake.commit_log import CommitLog
 from lake.decisions import Decision, decide
 from lake.offsets import held_offsets
 from lake.quarantine import EVERYTHING, Selection, count_open, open_offsets, rejected_records, replays, whole_record
@@ -57,7 +58,7 @@ def lake(tmp_path: Path, contract: Contract) -> Path:
         configuration={"datacentre.topic": "cluster/topic"},
         raise_if_key_not_exists=False,
     )
-    append(table, rows(range(10), older), {0: (0, 10)}, "rules")
+    append(CommitLog(table), rows(range(10), older), {0: (0, 10)}, "rules")
     return tmp_path
 
 
@@ -75,9 +76,14 @@ def test_an_older_table_can_be_read_decided_on_and_kept_up(lake: Path, contract:
     )
     assert {i: [int(n) for n in o[0]] for i, o in replays(lake, contract).items()} == {"r-1": [1, 3, 5, 7, 9]}
     assert list(held_offsets(lake, contract, "quarantine")[0]) == [0, 2, 4, 6, 8]
-    append(opened(lake, contract), rows(range(10, 12), QUARANTINE), {0: (10, 12)}, "rules")
+    append(CommitLog(opened(lake, contract)), rows(range(10, 12), QUARANTINE), {0: (10, 12)}, "rules")
     for offset in range(12, 20):
-        append(opened(lake, contract), rows(range(offset, offset + 1), QUARANTINE), {0: (offset, offset + 1)}, "rules")
+        append(
+            CommitLog(opened(lake, contract)),
+            rows(range(offset, offset + 1), QUARANTINE),
+            {0: (offset, offset + 1)},
+            "rules",
+        )
     (done,) = [u for u in keep_up(lake, contract, 0) if u.layer == "quarantine"]
     assert done.made == 1
     assert [int(n) for n in open_offsets(lake, contract, EVERYTHING)[0]] == [0, 2, 4, 6, 8, *range(10, 20)]
@@ -101,7 +107,7 @@ def test_a_decision_is_made_once_and_only_on_rows_in_the_state_it_was_made_for(l
 
 def test_the_selection_counts_by_rule_and_day(lake: Path, contract: Contract) -> None:
     later = date(2026, 3, 2)
-    append(opened(lake, contract), rows(range(3), QUARANTINE, 1, later), {1: (0, 3)}, "rules")
+    append(CommitLog(opened(lake, contract)), rows(range(3), QUARANTINE, 1, later), {1: (0, 3)}, "rules")
     counts = [(c.rule, c.day, c.records) for c in count_open(lake, contract)]
     assert counts == [
         ("vote.allowed", later, 3),

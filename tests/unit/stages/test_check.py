@@ -24,6 +24,7 @@ from datacentre.settings import Settings, from_environment
 from datacentre.stages.check import check
 from expectations.landed import fetch, increments
 from lake.commit import append
+from lake.commit_log import CommitLog
 from lake.tables import create_table
 
 STREAM = "rcsc__service_feedback"
@@ -44,7 +45,7 @@ def contract() -> Contract:
 @pytest.fixture
 def land(settings: Settings, contract: Contract) -> Land:
     """Lands feedback in `[start, next)` of one partition, with one rating; None leaves the range empty."""
-    table = create_table(settings.lake, contract, "landed", "cluster/topic")
+    log = CommitLog(create_table(settings.lake, contract, "landed", "cluster/topic"))
     splitter = Splitter(contract, PseudonymKey("k1", b"s" * 32))
 
     def commit(partition: int, start: int, following: int, rating: int | None = 4, step: int = 1) -> None:
@@ -64,7 +65,7 @@ def land(settings: Settings, contract: Contract) -> Land:
         if rating not in (None, 4):
             place = landed.schema.get_field_index("rating")
             landed = landed.set_column(place, "rating", pa.array([rating] * len(landed), pa.int64()))
-        append(table, landed, {partition: (start, following)}, "rules")
+        append(log, landed, {partition: (start, following)}, "rules")
 
     return commit
 
