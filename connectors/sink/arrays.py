@@ -1,4 +1,4 @@
-"""numpy to Arrow without `pyarrow.array`, which imports pandas: most of a second, and 60 MB, for nothing."""
+"""Arrow arrays over the memory of numpy arrays."""
 
 import numpy as np
 import pyarrow as pa

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.sink.batch import Batch
+from connectors.sink.memory import give_back_free_memory
 from connectors.sink.writer import Committed, StreamWriter
+
+_TIDY_BYTES = 96 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Committer:
             self._thread = None
 
     def _work(self) -> None:
+        passed_bytes = 0
         while (item := self._waiting.get()) is not None:
             stream, batch = item
             started = time.monotonic()
@@ -71,3 +75,8 @@ class Committer:
             except Exception as caught:  # whatever it is, the loop has to hear of it
                 problem = caught
             self._done.put(Done(stream, batch, time.monotonic() - started, result, problem))
+            passed_bytes += batch.size_bytes
+            del batch, item
+            if passed_bytes >= _TIDY_BYTES:
+                passed_bytes = 0
+                give_back_free_memory()

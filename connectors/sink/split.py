@@ -35,6 +35,8 @@ class Splitter:
         self._key = key
         self._connection = duckdb.connect(config={"threads": 1})
         self._connection.execute("set TimeZone = 'UTC'")
+        self._connection.execute("set allocator_flush_threshold = '4MB'")
+        self._connection.execute("set allocator_background_threads = true")
         self._checks = [VersionCheck(c, key, self._connection) for c in (contract, *contract.earlier)]
         self.rules_hash = self._hash_rules()
         self._landed, self._vault = landed_schema(contract), vault_schema(contract)

@@ -132,9 +132,10 @@ def sink(
     json: Json = False,
 ) -> None:
     """Land records in the lake, exactly once."""
-    from connectors.sink.memory import share_one_heap
+    from connectors.sink.memory import leave_out_pandas, share_one_heap
 
     share_one_heap()
+    leave_out_pandas()
     from connectors.sink.consent import Consent
     from connectors.sink.sink import Sink
     from datacentre.contracts import choose, load_contracts

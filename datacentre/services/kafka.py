@@ -123,7 +123,7 @@ def _configure(settings: Settings) -> Path:
         "transaction.state.log.num.partitions": "4",
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
-        "group.initial.rebalance.delay.ms": "0",
+        "group.initial.rebalance.delay.ms": "150",
     }
     file = folder / "server.properties"
     file.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
