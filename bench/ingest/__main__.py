@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from bench.ingest import charts, commits, connect, consume, freshness, memory, readers, records, report, sinks, spark
+from bench.ingest import (
+    charts,
+    commits,
+    connect,
+    consume,
+    freshness,
+    memory,
+    readers,
+    records,
+    report,
+    sinks,
+    spark,
+    stages,
+)
 from bench.ingest.box import Box, opened
 from datacentre.cli.console import one_line_errors, out, print_table
 from datacentre.settings import REPOSITORY
@@ -54,6 +67,12 @@ def flat(box: Box, count: int) -> None:
 def lean(box: Box, count: int) -> None:
     """Resident memory while one process catches up on ten times as many records."""
     report.store({"memory": memory.measure(box, count)})
+
+
+@part
+def profile(box: Box, count: int) -> None:
+    """Where the CPU of a commit goes, step by step, in one thread."""
+    report.store({"stages": stages.measure(box)})
 
 
 @app.command()
@@ -137,6 +156,9 @@ def _print_rest(document: report.Document) -> None:
     columns = ["client", "rate", "rows", "p50", "p95", "p99", "longest", "worst_stream_p95", "commits_per_second"]
     fresh_rows = [[_short(row[name]) for name in columns] for row in document.get("freshness", [])]
     print_table("Seconds until a row is readable", columns, fresh_rows)
+    if "stages" in document:
+        steps = [[s["step"], _short(s["microseconds"])] for s in document["stages"]]
+        print_table("CPU of a commit", ["step", "microseconds per record"], steps)
     if "readers" in document:
         engines = document["readers"]
         names = list(next(iter(engines.values())))

@@ -72,7 +72,7 @@ def lines(
         x, _ = place(x_most * step / 4, 0)
         parts.append(_text(x, bottom + 18, f"{x_most * step / 4:,.4g}", anchor="middle", size=12))
     parts.append(_text(WIDTH - right, bottom + 36, x_unit, anchor="end", size=12))
-    parts.append(_text(left - 8, _TOP - 12, y_unit, anchor="end", size=12))
+    parts.append(_text(left, _TOP - 5, y_unit, size=12))
     if limit:
         _, y = place(0, limit[0])
         parts.append(f'<path d="M{left} {y:.1f}H{WIDTH - right}" stroke="{LIMIT}" stroke-dasharray="6 4" fill="none"/>')
