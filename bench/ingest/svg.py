@@ -70,7 +70,7 @@ def lines(
         parts.append(_rule(left, y, WIDTH - right, y, _FAINT))
         parts.append(_text(left - 8, y + 4, f"{value:,.4g}", anchor="end", size=12))
         x, _ = place(x_most * step / 4, 0)
-        parts.append(_text(x, bottom + 18, f"{x_most * step / 4:,.4g}", anchor="middle", size=12))
+        parts.append(_text(x, bottom + 18, f"{x_most * step / 4:,.5g}", anchor="middle", size=12))
     parts.append(_text(WIDTH - right, bottom + 36, x_unit, anchor="end", size=12))
     parts.append(_text(left, _TOP - 5, y_unit, size=12))
     if limit:
