@@ -137,8 +137,10 @@ def sink(
     share_one_heap()
     leave_out_pandas()
     from connectors.sink.consent import Consent
+    from connectors.sink.progress import Progress
     from connectors.sink.sink import Sink
     from datacentre.contracts import choose, load_contracts
+    from datacentre.services.announce import announcing
 
     settings = from_environment()
     contracts = load_contracts(settings.schemas)
@@ -149,8 +151,18 @@ def sink(
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, frame: asked.append(received))
-    with progress_bar("landing", member.behind() if until_caught_up else None) as bar:
-        progress = member.run(until_caught_up, lambda: bool(asked), lambda done: bar.to(done.records))
+    with (
+        progress_bar("landing", member.behind() if until_caught_up else None) as bar,
+        announcing(settings) as announcer,
+    ):
+        told: dict[str, int] = {}
+
+        def tell(done: Progress) -> None:
+            bar.to(done.records)
+            announcer.landed(stream for stream, size in done.size_bytes.items() if size != told.get(stream))
+            told.update(done.size_bytes)
+
+        progress = member.run(until_caught_up, lambda: bool(asked), tell)
     if json:
         print_json(progress)
     else:

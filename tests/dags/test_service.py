@@ -1,12 +1,14 @@
 """Airflow as `datacentre up` starts it: once per test run, because a start takes half a minute."""
 
 import stat
+import time
 
 import pytest
 
 from datacentre.errors import CheckFailed, ContractError
 from datacentre.services import airflow, process
 from datacentre.services.airflow_api import Client
+from datacentre.services.announce import announcing
 
 pytestmark = pytest.mark.airflow
 
@@ -45,6 +47,22 @@ def test_run_over_an_empty_lake_succeeds_and_comes_to_rest(running) -> None:
 
     assert airflow.last_state(running, "check") == "success"
     assert airflow.last_state(running, "build") == ""
+
+
+def test_a_commit_is_announced_and_wakes_the_check(running) -> None:
+    airflow.settle(running, ["check", "build"], seconds=120)
+    client = Client(running)
+    with announcing(running) as announcer:
+        announcer.landed(["pmo__deliberation_vote"])
+        deadline = time.monotonic() + 60
+        while not (events := client.get("/assets/events?limit=5")["asset_events"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    assert [e["uri"] for e in events] == ["lake://landed/pmo__deliberation_vote"]
+    while not (runs := client.get("/dags/check/dagRuns?run_type=asset_triggered")["dag_runs"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    airflow.wait(running, "check", runs[0]["dag_run_id"], seconds=120)
 
 
 def test_failed_run_names_its_task_and_log(running) -> None:
