@@ -98,7 +98,11 @@ def status(json: Json = False) -> None:
         return
     print_table(f"Services of {settings.home}", ["service", "runs"], list(running.items()))
     columns = list(streams[0])
-    print_table("Streams, in records (offsets)", columns, [[s[c] for c in columns] for s in streams])
+    print_table(
+        "Streams in records (offsets); seconds from the broker to the marts, last new rows",
+        columns,
+        [[s[c] for c in columns] for s in streams],
+    )
     out.print(f"marts: {_marts(settings)}")
 
 
@@ -114,6 +118,7 @@ def _streams(settings: Settings, is_broker_up: bool) -> list[dict[str, object]]:
     from connectors.topics import describe_topics
     from datacentre.contracts import load_contracts
     from datacentre.control.certificates import certified_ranges, held
+    from datacentre.control.freshness import newest_freshness
     from datacentre.control.store import opened
     from lake.positions import landed_bases, landed_positions
 
@@ -129,6 +134,7 @@ def _streams(settings: Settings, is_broker_up: bool) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     stops = Stops(settings.home)
     with opened(settings.control_url) as store:
+        fresh = newest_freshness(store)
         for key, contract in contracts.items():
             landed = sum(landed_positions(settings.lake, contract).values())
             certified = sum(r.next_offset - r.start_offset for r in certified_ranges(store, key))
@@ -140,6 +146,9 @@ def _streams(settings: Settings, is_broker_up: bool) -> list[dict[str, object]]:
                     "lag": ends[key] - landed if key in ends else None,
                     "certified": certified,
                     "held": sum(c.range.next - c.range.start for c in held(store, key)),
+                    "p50 s": round(fresh[key].produced_p50, 1) if key in fresh else None,
+                    "p95 s": round(fresh[key].produced_p95, 1) if key in fresh else None,
+                    "promised s": contract.freshness_seconds,
                     "stopped": stop.stopped_at if (stop := stops.find(key)) else None,
                 }
             )

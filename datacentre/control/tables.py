@@ -76,6 +76,22 @@ certificate = sa.Table(
     sqlite_autoincrement=True,
 )
 
+# How old a stream's new rows were when a version of the marts first showed them, in seconds.
+ops_freshness = sa.Table(
+    "ops_freshness",
+    metadata,
+    sa.Column("id", _Number, primary_key=True, autoincrement=True),
+    sa.Column("stream", sa.String, nullable=False),
+    sa.Column("version", sa.String, nullable=False),
+    sa.Column("published_at", Instant, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("produced_p50", sa.Float, nullable=False),
+    sa.Column("produced_p95", sa.Float, nullable=False),
+    sa.Column("event_p50", sa.Float),
+    sa.Column("event_p95", sa.Float),
+    sa.Index("ops_freshness_newest", "stream", "id"),
+)
+
 # How far a database source has read: the last row that Kafka acknowledged.
 source_position = sa.Table(
     "source_position",

@@ -1,18 +1,28 @@
 """Build the marts with dbt from what is certified, then publish them."""
 
 import hashlib
+import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
-from datacentre.contracts import load_contracts
+import sqlalchemy as sa
+
+from datacentre.contracts import Contract, load_contracts
 from datacentre.control.certificates import certified_by_stream
+from datacentre.control.freshness import Freshness, store_freshness
+from datacentre.control.outcomes import recent
 from datacentre.control.store import opened
 from datacentre.errors import CheckFailed
 from datacentre.settings import Settings
+from datacentre.stages.freshness import measure
 from datacentre.stages.outcome import Outcome, store
 from lake.marts import only_writer, prepare, publish, work_file
 from lake.snapshot import snapshot
+
+_LAST = "last_certificate"
+_log = logging.getLogger(__name__)
 
 
 def build(settings: Settings) -> Outcome:
@@ -30,18 +40,44 @@ def build(settings: Settings) -> Outcome:
         prepare(work_file(settings.marts), contracts, snapshots, certified, settings.reference)
         nodes = _run_models(settings)
         version = publish(settings.marts)
+        published_at, above = datetime.now(UTC), _last_certificate(control)
+        shown = list(measure(settings, contracts, certified, above, version.name, published_at))
+        store_freshness(control, shown)
+        last = max((r.certificate_id for c in certified.values() for r in c), default=0)
         outcome = Outcome(
             stage="build",
             stream="marts",
-            interval=f"certificates to {max((r.certificate_id for c in certified.values() for r in c), default=0)}",
+            interval=f"certificates to {last}",
             rows_in=sum(r.next_offset - r.start_offset for c in certified.values() for r in c),
             rows_out=0,
             rows_quarantined=0,
             seconds=time.monotonic() - started,
-            detail={"published": version.name, "nodes": nodes},
+            detail={
+                "published": version.name,
+                "nodes": nodes,
+                _LAST: last,
+                "late": _late(contracts, shown),
+            },
         )
         store(control, outcome)
     return outcome
+
+
+def _last_certificate(control: sa.Engine) -> int:
+    """The highest certificate of the version before; 0 where there is none."""
+    before = recent(control, "build", "marts", limit=1)
+    return int(before[0].detail.get(_LAST, 0)) if before else 0
+
+
+def _late(contracts: Mapping[str, Contract], shown: Iterable[Freshness]) -> dict[str, float]:
+    """Streams of whose new rows one in twenty came later than the contract promises, with that age in seconds."""
+    late = {f.stream: f.produced_p95 for f in shown if f.produced_p95 > contracts[f.stream].freshness_seconds}
+    for stream, age in late.items():
+        promised = contracts[stream].freshness_seconds
+        _log.warning(
+            "%s: late, its new rows came into the marts after %.0f s (p95), promised %d", stream, age, promised
+        )
+    return {stream: round(age, 1) for stream, age in late.items()}
 
 
 def _run_models(settings: Settings) -> int:

@@ -19,6 +19,8 @@ from connectors.topics import describe_topics
 from datacentre.cli.main import app
 from datacentre.contracts import Contract, load_contracts
 from datacentre.contracts.versions import publish
+from datacentre.control.freshness import newest_freshness
+from datacentre.control.store import opened
 from datacentre.settings import KAFKA_CLIENTS, REPOSITORY, Settings
 from datacentre.stages.build import build
 from datacentre.stages.check import check
@@ -79,6 +81,12 @@ def publish_next_version(centre: Settings) -> Contract:
     return contract
 
 
+def fresh_rows(centre: Settings) -> int:
+    """Rows that the last build has shown for the first time."""
+    with opened(centre.control_url) as control:
+        return newest_freshness(control)[STREAM].rows
+
+
 def votes_in_marts(centre: Settings) -> tuple[int, int]:
     """Votes in the staging model and in the mart."""
     with closing(duckdb.connect(str(published(centre.marts)), read_only=True)) as marts:
@@ -97,6 +105,7 @@ def test_records_of_a_version_published_late_reach_the_marts(own_schemas: Settin
     check(centre, [STREAM])
     build(centre)
     assert votes_in_marts(centre) == (200, 200)
+    assert fresh_rows(centre) == 200
     assert replay(centre, STREAM, "tshering").rows_out == 0
 
     contract = publish_next_version(centre)
@@ -109,6 +118,7 @@ def test_records_of_a_version_published_late_reach_the_marts(own_schemas: Settin
     assert (checked.rows_in, checked.rows_out) == (100, 100)
     build(centre)
     assert votes_in_marts(centre) == (300, 300)
+    assert fresh_rows(centre) == 100
 
     again = replay(centre, STREAM, "tshering")
     assert (again.rows_out, again.rows_quarantined) == (0, 10)
