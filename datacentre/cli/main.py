@@ -19,6 +19,7 @@ for command in (
     services.up,
     services.down,
     services.status,
+    services.supervise,
     ingest.send,
     pull.pull,
     ingest.simulate,

@@ -1,83 +1,67 @@
 """`up`, `down`, `status`; what takes long to import stands inside."""
 
+import logging
 import os
 import sys
+import time
 from typing import Annotated
 
 import typer
 
 from datacentre.cli.console import err, one_line_errors, out, print_json, print_table
+from datacentre.cli.parts import NAMES, parts
 from datacentre.errors import ContractError, SourceUnavailable
-from datacentre.services import airflow, gateway, process
+from datacentre.services import process, supervisor
+from datacentre.services.supervisor import Part
 from datacentre.settings import Settings, from_environment
 
-SERVICES = ("kafka", "sink", "gateway", "airflow")
+_LOOK_SECONDS = 1.0
 Names = Annotated[list[str] | None, typer.Argument(help="kafka, sink, gateway, airflow; all when none is named")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
 
 
 @one_line_errors
 def up(names: Names = None) -> None:
-    """Start services, create missing topics, wait until each answers."""
-    from connectors.topics import create_topics
-    from datacentre.contracts import load_contracts
-
+    """Start services, create missing topics, wait until each answers; what dies later is started again."""
     settings = from_environment()
-    contracts = load_contracts(settings.schemas)
     settings.home.mkdir(parents=True, exist_ok=True)
-    for name in _chosen(names):
-        if name == "kafka":
-            with err.status("Kafka starts; the first time its jars are fetched"):
-                start_broker(settings)
-            created = create_topics(settings.bootstrap_servers, contracts.values())
-            out.print(f"kafka answers at {settings.bootstrap_servers}; {len(created)} topics created")
-        elif name == "sink":
-            start_sink(settings)
-            out.print(f"sink runs; its log is {settings.run / 'sink.log'}")
-        elif name == "gateway":
-            with err.status("the gateway starts"):
-                gateway.start(settings)
-            out.print(f"gateway answers at http://127.0.0.1:{settings.gateway_port}")
-        else:
-            with err.status("Airflow starts"):
-                airflow.start(settings)
-            out.print(f"airflow answers at http://127.0.0.1:{settings.airflow_port}")
-
-
-def start_broker(settings: Settings) -> None:
-    """The local broker, or a look at the external one."""
-    from datacentre.services import kafka
-
-    if not settings.is_external_broker:
-        kafka.start(settings)
-    elif not kafka.answers(settings.bootstrap_servers):
-        raise SourceUnavailable(f"no Kafka broker answers at KAFKA_BOOTSTRAP_SERVERS={settings.bootstrap_servers}")
-
-
-def start_sink(settings: Settings) -> None:
-    argv = [sys.executable, "-m", "datacentre.cli", "sink"]
-    environment = {**os.environ, "DATACENTRE_HOME": str(settings.home), "DATACENTRE_SINK_INSTANCE": "sink-1"}
-    process.start(settings.run, "sink", argv, environment, settings.home)
+    for name, part in _chosen(settings, names).items():
+        with err.status(f"{name} starts" + ("; the first time its jars are fetched" if name == "kafka" else "")):
+            told = part.start()
+        with supervisor.wanted(settings.run) as running:
+            running.add(name)
+            supervisor.forget_restarts(settings.run, name)
+        out.print(told)
+    argv = [sys.executable, "-m", "datacentre.cli", "supervise"]
+    process.start(
+        settings.run, supervisor.NAME, argv, os.environ | {"DATACENTRE_HOME": str(settings.home)}, settings.home
+    )
 
 
 @one_line_errors
 def down(names: Names = None) -> None:
     """Stop what `up` has started, in reverse order."""
-    from datacentre.services import kafka
-
     settings = from_environment()
-    for name in reversed(_chosen(names)):
-        if name == "airflow":
-            was_running = airflow.is_running(settings)
-            airflow.stop(settings)
-        elif name == "sink":
-            was_running = process.stop(settings.run, "sink", grace_seconds=20.0)
-        elif name == "gateway":
-            was_running = gateway.stop(settings)
-        else:
-            was_running = kafka.stop(settings)
-        if was_running:
+    chosen = _chosen(settings, names)
+    with supervisor.wanted(settings.run) as running:
+        running -= set(chosen)
+        is_last = not running
+    if is_last:
+        process.stop(settings.run, supervisor.NAME)
+    for name in reversed(chosen):
+        if chosen[name].stop():
             out.print(f"{name} stopped")
+
+
+@one_line_errors
+def supervise() -> None:
+    """Start again what dies of what `up` has started, until told to end; `up` runs this."""
+    settings = from_environment()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    keeper = supervisor.Supervisor(settings.run, parts(settings))
+    while True:
+        keeper.look()
+        time.sleep(_LOOK_SECONDS)
 
 
 @one_line_errors
@@ -86,17 +70,16 @@ def status(json: Json = False) -> None:
     from datacentre.services import kafka
 
     settings = from_environment()
-    running = {
-        "kafka": kafka.answers(settings.bootstrap_servers),
-        "sink": process.running(settings.run, "sink") is not None,
-        "gateway": gateway.is_running(settings),
-        "airflow": airflow.is_running(settings),
-    }
+    running = {name: part.is_running() for name, part in parts(settings).items()}
+    running["kafka"] = kafka.answers(settings.bootstrap_servers)
+    running["supervisor"] = process.running(settings.run, supervisor.NAME) is not None
+    again = supervisor.restarts(settings.run)
     streams = _streams(settings, is_broker_up=running["kafka"])
     if json:
-        print_json({"home": str(settings.home), "services": running, "streams": streams})
+        print_json({"home": str(settings.home), "services": running, "restarts": again, "streams": streams})
         return
-    print_table(f"Services of {settings.home}", ["service", "runs"], list(running.items()))
+    rows = [[name, runs, again[name]] for name, runs in running.items()]
+    print_table(f"Services of {settings.home}", ["service", "runs", "started again"], rows)
     columns = list(streams[0])
     print_table(
         "Streams in records (offsets); seconds from the broker to the marts, last new rows",
@@ -155,8 +138,8 @@ def _streams(settings: Settings, is_broker_up: bool) -> list[dict[str, object]]:
     return rows
 
 
-def _chosen(names: list[str] | None) -> tuple[str, ...]:
-    unknown = set(names or ()) - set(SERVICES)
+def _chosen(settings: Settings, names: list[str] | None) -> dict[str, Part]:
+    unknown = set(names or ()) - set(NAMES)
     if unknown:
-        raise ContractError(f"no service {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}")
-    return tuple(name for name in SERVICES if not names or name in names)
+        raise ContractError(f"no service {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    return {name: part for name, part in parts(settings).items() if not names or name in names}

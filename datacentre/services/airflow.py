@@ -21,6 +21,7 @@ from datacentre.settings import Settings
 __all__ = [
     "health",
     "is_running",
+    "is_whole",
     "last_state",
     "launch",
     "settle",
@@ -56,6 +57,7 @@ def launch(settings: Settings) -> None:
     Raises SourceUnavailable when the port is taken.
     """
     if not is_running(settings):
+        process.stop_each(settings.run, ["airflow-api-server"], _STOP_SECONDS)  # a worker that outlived it has the port
         _require_free_port(settings)
     variables = environment(settings)
     _migrate(settings, variables)
@@ -84,6 +86,11 @@ def stop(settings: Settings) -> None:
 def is_running(settings: Settings) -> bool:
     """Whether this home's api-server process lives; says nothing of its health."""
     return process.running(settings.run, "airflow-api-server") is not None
+
+
+def is_whole(settings: Settings) -> bool:
+    """Whether all of its processes live."""
+    return all(process.running(settings.run, name) is not None for name in _PROCESSES)
 
 
 def _command(*arguments: str) -> list[str]:

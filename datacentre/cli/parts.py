@@ -1,0 +1,81 @@
+"""The parts of a running centre, in the order of their start; what takes long to import stands inside."""
+
+import os
+import sys
+from functools import partial
+
+from datacentre.errors import SourceUnavailable
+from datacentre.services import airflow, gateway, process
+from datacentre.services.supervisor import Part
+from datacentre.settings import Settings
+
+NAMES = ("kafka", "sink", "gateway", "airflow")
+
+
+def parts(settings: Settings) -> dict[str, Part]:
+    """Every part of this home; the local broker is none where another one is used."""
+    from datacentre.services import kafka
+
+    found = {
+        "kafka": Part(
+            partial(_start_kafka, settings),
+            lambda: kafka.stop(settings),
+            lambda: settings.is_external_broker or process.running(settings.run, kafka.NAME) is not None,
+            lambda: kafka.start(settings),
+        ),
+        "sink": Part(
+            partial(_start_sink, settings),
+            lambda: process.stop(settings.run, "sink", grace_seconds=20.0),
+            lambda: process.running(settings.run, "sink") is not None,
+            partial(_start_sink, settings),
+        ),
+        "gateway": Part(
+            partial(_start_gateway, settings),
+            lambda: gateway.stop(settings),
+            lambda: gateway.is_running(settings),
+            lambda: gateway.start(settings),
+        ),
+        "airflow": Part(
+            partial(_start_airflow, settings),
+            lambda: _stop_airflow(settings),
+            lambda: airflow.is_whole(settings),
+            lambda: airflow.launch(settings),
+        ),
+    }
+    return {name: found[name] for name in NAMES}
+
+
+def _start_kafka(settings: Settings) -> str:
+    from connectors.topics import create_topics
+    from datacentre.contracts import load_contracts
+    from datacentre.services import kafka
+
+    if not settings.is_external_broker:
+        kafka.start(settings)
+    elif not kafka.answers(settings.bootstrap_servers):
+        raise SourceUnavailable(f"no Kafka broker answers at KAFKA_BOOTSTRAP_SERVERS={settings.bootstrap_servers}")
+    created = create_topics(settings.bootstrap_servers, load_contracts(settings.schemas).values())
+    return f"kafka answers at {settings.bootstrap_servers}; {len(created)} topics created"
+
+
+def _start_sink(settings: Settings) -> str:
+    argv = [sys.executable, "-m", "datacentre.cli", "sink"]
+    environment = {**os.environ, "DATACENTRE_HOME": str(settings.home), "DATACENTRE_SINK_INSTANCE": "sink-1"}
+    process.start(settings.run, "sink", argv, environment, settings.home)
+    return f"sink runs; its log is {settings.run / 'sink.log'}"
+
+
+def _start_gateway(settings: Settings) -> str:
+    gateway.start(settings)
+    return f"gateway answers at http://127.0.0.1:{settings.gateway_port}"
+
+
+def _start_airflow(settings: Settings) -> str:
+    airflow.start(settings)
+    return f"airflow answers at http://127.0.0.1:{settings.airflow_port}"
+
+
+def _stop_airflow(settings: Settings) -> bool:
+    was_running = airflow.is_running(settings)
+    airflow.stop(settings)
+    return was_running

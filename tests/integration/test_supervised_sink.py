@@ -1,0 +1,85 @@
+"""`datacentre up` and `down` with a real sink: killed, it comes back and goes on; ended, it stays away."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import confluent_kafka
+import pytest
+
+from datacentre.contracts import Contract
+from datacentre.services import process
+from datacentre.settings import Settings
+from datacentre.stages.verify import verify
+from lake.positions import landed_positions
+
+pytestmark = pytest.mark.broker
+STREAM = "pmo__deliberation_vote"
+Datacentre = Callable[..., str]
+
+
+@pytest.fixture
+def datacentre(centre: Settings) -> Iterator[Datacentre]:
+    """The program over a home of its own and the broker of this run."""
+    variables = os.environ | {"DATACENTRE_HOME": str(centre.home), "KAFKA_BOOTSTRAP_SERVERS": centre.bootstrap_servers}
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-m", "datacentre.cli", *arguments]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    yield run
+    run("down")
+
+
+def produce(centre: Settings, contract: Contract, numbers: range) -> None:
+    producer = confluent_kafka.Producer({"bootstrap.servers": centre.bootstrap_servers, "acks": "all"})
+    for number in numbers:
+        fields = {
+            "event_id": f"v{number}",
+            "source": "pmo/deliberation",
+            "event_time": "2026-03-01T10:00:00Z",
+            "schema": contract.schema_tag,
+            "conversation_id": "evening-clinics",
+            "statement_id": "s1",
+            "participant_key": f"{number:016x}",
+            "vote": "agree",
+        }
+        producer.produce(STREAM, key=fields["participant_key"].encode(), value=json.dumps(fields).encode())
+    producer.flush(30)
+
+
+def wait(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_killed_sink_comes_back_and_goes_on(
+    centre: Settings, contracts: dict[str, Contract], datacentre: Datacentre
+) -> None:
+    contract = contracts[STREAM]
+    datacentre("up", "sink")
+    produce(centre, contract, range(100))
+    wait(lambda: sum(landed_positions(centre.lake, contract).values()) == 100)
+    first = process.running(centre.run, "sink")
+    assert first is not None
+    os.kill(first.pid, signal.SIGKILL)
+    produce(centre, contract, range(100, 150))
+    wait(lambda: sum(landed_positions(centre.lake, contract).values()) == 150)
+    second = process.running(centre.run, "sink")
+    assert second is not None and second.pid != first.pid
+    told = json.loads(datacentre("status", "--json"))
+    assert (told["services"]["sink"], told["services"]["supervisor"], told["restarts"]) == (True, True, {"sink": 1})
+    assert "sink had died; started again, the 1. time" in (centre.run / "supervisor.log").read_text()
+
+    assert datacentre("down").split() == ["sink", "stopped"]
+    time.sleep(2.5)
+    assert [process.running(centre.run, name) for name in ("sink", "supervisor")] == [None, None]
+    assert [r.differences for r in verify(centre, [STREAM])] == [(), ()]
