@@ -8,25 +8,33 @@ compaction too, is deltalake's work. docs/decisions/011 has the figures.
 """
 
 import json
+import logging
 import os
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction
 
 from datacentre import names
 from datacentre.errors import CheckFailed, SourceUnavailable
 from lake.positions import partitions_of, transactions
-from lake.tables import PARTITION, TOPIC, table_path
+from lake.tables import PARTITION, TOPIC, require_memory, table_path
 
 _WRITER_VERSION = 2
 _CHECKPOINT_INTERVAL = "delta.checkpointInterval"
+_CHECKPOINT_COMMITS = 100
+_ATTEMPTS = 10
+_PAUSE_SECONDS = 0.02
 _ENGINE = f"datacentre {version('datacentre')}"
+
+_log = logging.getLogger(__name__)
 
 
 class Overtaken(Exception):
@@ -36,7 +44,8 @@ class Overtaken(Exception):
 class CommitLog:
     """How far each partition is in one table, as of its newest entry seen. Not safe for several threads.
 
-    `positions` has the next offset of every partition of `topic` (`<cluster id>/<topic id>`) that has a transaction.
+    `positions` has the next offset of every partition of `topic` (`<cluster id>/<topic id>`) that has a transaction;
+    `columns` is the table's schema as JSON.
     """
 
     def __init__(self, table: DeltaTable, partitions: int = 1):
@@ -49,26 +58,33 @@ class CommitLog:
         self._entries = self.folder / "_delta_log"
         self._load(table)
 
-    def _load(self, table: DeltaTable) -> None:
-        protocol = table.protocol()
-        self._require_known(protocol.min_writer_version, protocol.writer_features)
-        self.version = table.version()
-        self._configuration = dict(table.metadata().configuration)
-        self.positions = transactions(table, partitions_of(table, self._partitions))
+    def _load(self, table: DeltaTable | None = None) -> None:
+        with _told(self.folder):
+            table = table or DeltaTable(self.folder)
+            protocol, metadata = table.protocol(), table.metadata()
+            self._require_known(protocol.min_writer_version, protocol.writer_features)
+            self._set(dict(metadata.configuration), json.dumps(json.loads(table.schema().to_json())))
+            self.version = table.version()
+            self.positions = transactions(table, partitions_of(table, self._partitions))
+
+    def _set(self, configuration: dict[str, str], columns: str) -> None:
+        require_memory(self.folder, configuration)
+        self._configuration, self.columns = configuration, columns
 
     @property
     def topic(self) -> str:
         return self._configuration[TOPIC]
 
     def follow(self) -> None:
-        """Read what others have committed."""
+        """Read what others have committed. Raises CheckFailed for a change of the table that a sink can't live with,
+        SourceUnavailable where the log can't be read."""
         while True:
             while (entry := self._read(self.version + 1)) is not None:
                 self._take(entry)
                 self.version += 1
-            if not self._is_left_behind():
+            if self._newest_checkpoint() <= self.version or self._file(self.version + 1).exists():
                 return
-            self._load(DeltaTable(self.folder))
+            self._load()  # what comes next was cleaned away
 
     def append(self, files: Iterable[AddAction], positions: Mapping[int, int], info: Mapping[str, str]) -> None:
         """Commit files together with the next offsets that they bring their partitions to.
@@ -81,12 +97,26 @@ class CommitLog:
             self.follow()
             if self.topic != topic or any(self.positions.get(p) != at for p, at in before.items()):
                 raise Overtaken(f"{self.folder}: another writer was faster")
-        self.version += 1
-        if self._is_left_behind():  # this process slept until the number had been used and cleaned away
-            raise Overtaken(f"{self.folder}: the log has gone on behind version {self.version}")
+        number, checkpoint = self.version + 1, self._newest_checkpoint()
+        if checkpoint >= number:  # this process slept until the number had been used and cleaned away
+            self._load()
+            raise Overtaken(f"{self.folder}: the log has gone on behind version {number}")
+        self.version = number
         self.positions |= positions
-        if self.version % int(self._configuration.get(_CHECKPOINT_INTERVAL, "100")) == 0:
+        if number - max(checkpoint, 0) >= self._checkpoint_interval:
+            self._checkpoint()
+
+    @property
+    def _checkpoint_interval(self) -> int:
+        written = self._configuration.get(_CHECKPOINT_INTERVAL, "")
+        return int(written) if written.isdigit() and int(written) else _CHECKPOINT_COMMITS
+
+    def _checkpoint(self) -> None:
+        """The commit is made: where this fails, the next commit tries again."""
+        try:
             DeltaTable(self.folder, version=self.version).create_checkpoint()
+        except (DeltaError, OSError) as problem:
+            _log.warning("%s: no checkpoint at version %d: %s", self.folder, self.version, problem)
 
     def _actions(
         self, files: Iterable[AddAction], positions: Mapping[int, int], info: Mapping[str, str]
@@ -127,13 +157,11 @@ class CommitLog:
         return self._entries / f"{number:020}.json"
 
     def _read(self, number: int) -> list[dict[str, Any]] | None:
-        file = self._file(number)
-        try:
-            return [json.loads(line) for line in file.read_bytes().splitlines() if line.strip()]
-        except FileNotFoundError:
-            return None
-        except ValueError as problem:
-            raise SourceUnavailable(f"{file}: not a log entry of Delta: {problem}") from None
+        with _told(self._file(number)):
+            try:
+                return [json.loads(line) for line in self._file(number).read_bytes().splitlines() if line.strip()]
+            except FileNotFoundError:
+                return None
 
     def _take(self, entry: Iterable[Mapping[str, Any]]) -> None:
         for action in entry:
@@ -141,7 +169,7 @@ class CommitLog:
                 self._require_known(protocol["minWriterVersion"], protocol.get("writerFeatures"))
             if (metadata := action.get("metaData")) is not None:
                 topic = self.topic
-                self._configuration = dict(metadata["configuration"])
+                self._set(dict(metadata["configuration"]), json.dumps(json.loads(metadata["schemaString"])))
                 if self.topic != topic:
                     self.positions = {}
         for action in entry:
@@ -150,13 +178,20 @@ class CommitLog:
                 if topic == self.topic:
                     self.positions[int(partition)] = transaction["version"]
 
-    def _is_left_behind(self) -> bool:
-        """Whether entries after this version were cleaned away: there is none, and a checkpoint is behind it."""
-        try:
-            newest = json.loads((self._entries / "_last_checkpoint").read_bytes())["version"]
-        except FileNotFoundError:
-            return False
-        return newest > self.version and not self._file(self.version + 1).exists()
+    def _newest_checkpoint(self) -> int:
+        """Its version, -1 before the first. Another program may be writing the file that tells it."""
+        file = self._entries / "_last_checkpoint"
+        with _told(file):
+            for attempt in range(_ATTEMPTS):
+                try:
+                    return int(json.loads(file.read_bytes())["version"])
+                except FileNotFoundError:
+                    return -1
+                except (ValueError, KeyError):
+                    if attempt == _ATTEMPTS - 1:
+                        raise
+                    time.sleep(_PAUSE_SECONDS)
+        raise AssertionError
 
     def _require_known(self, writer_version: int, features: Iterable[str] | None) -> None:
         if writer_version > _WRITER_VERSION or features:
@@ -166,3 +201,12 @@ class CommitLog:
                 f"(features: {asked}); the sink writes version {_WRITER_VERSION}. Restore the table from backup, or "
                 f"drop the features with the program that added them"
             )
+
+
+@contextmanager
+def _told(place: Path) -> Iterator[None]:
+    """Have what goes wrong named as one error of ours: a rebalance callback would swallow others."""
+    try:
+        yield
+    except (DeltaError, OSError, ValueError, KeyError) as problem:
+        raise SourceUnavailable(f"{place}: can't be read: {' '.join(str(problem).split())[:200]}") from problem

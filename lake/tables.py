@@ -53,8 +53,7 @@ def open_table(lake: Path, contract: Contract, layer: str) -> DeltaTable | None:
         return None
     except (DeltaError, OSError) as problem:
         raise SourceUnavailable(f"{folder}: can't be read: {' '.join(str(problem).split())[:200]}") from None
-    if _TRANSACTION_RETENTION in table.metadata().configuration:
-        raise CheckFailed(f"{folder}: {_TRANSACTION_RETENTION} is set; unset it, offsets would be forgotten")
+    require_memory(folder, table.metadata().configuration)
     have, want = _columns(pa.schema(table.schema().to_arrow())), _columns(table_schema(contract, layer))
     changed = sorted(name for name, kind in have.items() if want.get(name) != kind)
     if changed:
@@ -62,6 +61,12 @@ def open_table(lake: Path, contract: Contract, layer: str) -> DeltaTable | None:
     if gained := [name for name in want if name not in have]:
         _add_columns(table, contract, layer, gained)
     return table
+
+
+def require_memory(folder: Path, configuration: Mapping[str, str | None]) -> None:
+    """Raise CheckFailed for a table that is told to forget transactions."""
+    if _TRANSACTION_RETENTION in configuration:
+        raise CheckFailed(f"{folder}: {_TRANSACTION_RETENTION} is set; unset it, offsets would be forgotten")
 
 
 def _add_columns(table: DeltaTable, contract: Contract, layer: str, gained: Sequence[str]) -> None:

@@ -4,8 +4,9 @@ None of it stops the sinks: they append beside it, and a commit that meets one o
 """
 
 import fcntl
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from datacentre.contracts import Contract
 from datacentre.crash_points import inside
 from datacentre.errors import SourceUnavailable
-from lake.tables import LAYERS, open_table
+from lake.tables import LAYERS, open_table, table_path
 
 _TARGET_BYTES = 64 * 1024 * 1024
 _SMALL_FILES = 8
+_DRAFT_SECONDS = 3600.0
 # Small row groups bound what a merge holds: 116 MB beside 237 for 1.8 million rows, and less time.
 _LEAN = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=64 * 1024)
 
@@ -58,6 +60,7 @@ def _keep_up_table(lake: Path, contract: Contract, layer: str, retention_hours: 
                 merged, made = metrics["numFilesRemoved"], metrics["numFilesAdded"]
             with inside("log_cleanup"):
                 table.cleanup_metadata()
+            _remove_drafts(table_path(table) / "_delta_log")
             with inside("vacuum"):
                 deleted = table.vacuum(
                     retention_hours=retention_hours, dry_run=False, enforce_retention_duration=False, full=True
@@ -69,6 +72,14 @@ def _keep_up_table(lake: Path, contract: Contract, layer: str, retention_hours: 
                 f"{contract.key}: upkeep of {layer} failed: {' '.join(str(problem).split())[:200]}"
             ) from problem
         return Upkeep(contract.key, layer, merged, made, len(deleted))
+
+
+def _remove_drafts(log: Path) -> None:
+    """What a commit has left that was killed before its entry was in place."""
+    for draft in log.glob("*.tmp"):
+        with suppress(FileNotFoundError):  # its commit has ended meanwhile
+            if time.time() - draft.stat().st_mtime > _DRAFT_SECONDS:
+                draft.unlink()
 
 
 @contextmanager

@@ -136,13 +136,16 @@ class StreamWriter:
         The commit that moves the position names them.
         """
         with self._lock:
-            found = self._followed(self._topic.partitions)
-            first = self._topic.first_offsets
-            lost = {p: (offset, first[p]) for p, offset in found.items() if offset < first[p]}
-            if lost:
+            while True:
+                found = self._followed(self._topic.partitions)
+                first = self._topic.first_offsets
+                lost = {p: (offset, first[p]) for p, offset in found.items() if offset < first[p]}
+                if not lost:
+                    return {}
                 told = ", ".join(f"partition {p} offsets {a} to {b - 1}" for p, (a, b) in sorted(lost.items()))
-                append(self._landed, self._landed_rows(), lost, self._splitter.rules_hash, note=f"lost: {told}")
-            return lost
+                with suppress(Overtaken):  # a second sink that was told the same: look again
+                    append(self._landed, self._landed_rows(), lost, self._splitter.rules_hash, note=f"lost: {told}")
+                    return lost
 
     def _landed_rows(self) -> pa.Table:
         return landed_schema(self.contract).empty_table()
@@ -156,13 +159,25 @@ class StreamWriter:
 
     def _followed(self, partitions: Iterable[int]) -> dict[int, int]:
         """Landed's position by partition, of those that have one, after a look at what others have committed."""
-        self._landed.follow()
+        self._follow(self._landed)
         return {p: self._landed.positions[p] for p in partitions if p in self._landed.positions}
+
+    def _follow(self, log: CommitLog) -> None:
+        """Read what others have committed to one table; refuses a change that this writer doesn't fit any more."""
+        columns = log.columns
+        log.follow()
+        if log.topic != self._topic.identity:
+            raise CheckFailed(
+                f"{self.contract.key}: another sink has gone on with topic {log.topic}; this one reads "
+                f"{self._topic.identity} and ends. Start it again with that one's settings, or not at all"
+            )
+        if log.columns != columns:
+            open_table(self._lake, self.contract, log.folder.parent.name)
 
     def _check_ahead(self, landed: Mapping[int, int]) -> None:
         """A range that only vault or quarantine has must be decoded again by the contract they used."""
         for log, layer in ((self._vault, "vault"), (self._quarantine, "quarantine")):
-            log.follow()
+            self._follow(log)
             for partition, start in landed.items():
                 following = log.positions.get(partition, start)
                 if following <= start:

@@ -1,32 +1,17 @@
 """Pseudonyms of whole columns: what DuckDB's `sha256` gives, at a sixth of its cost."""
 
-import _hashlib
 import ctypes
 import hmac
 
-import llvmlite.binding as llvm
 import numpy as np
 import pyarrow as pa
 
+from connectors.sink.scan import openssl
 from datacentre.pseudonym import PseudonymKey
 
-_BLOCK_FUNCTION = "SHA256_Transform"
 _DIGITS = 64
 _STATE_WORDS = 8
 _CONTEXT_BYTES = 112  # OpenSSL's SHA256_CTX
-
-
-def _openssl() -> ctypes.CDLL | None:
-    """The OpenSSL that Python's hashlib has loaded; None where it doesn't show its block function."""
-    try:
-        library = ctypes.CDLL(_hashlib.__file__)
-        llvm.add_symbol(_BLOCK_FUNCTION, ctypes.cast(library.SHA256_Transform, ctypes.c_void_p).value)
-    except (AttributeError, OSError):
-        return None
-    return library
-
-
-_library = _openssl()
 
 
 class Pseudonyms:
@@ -34,7 +19,7 @@ class Pseudonyms:
 
     def __init__(self, key: PseudonymKey):
         self._key = key
-        self._states = None if _library is None else [_after(_library, pad) for pad in key.pads()]
+        self._states = None if openssl.library is None else [_after(openssl.library, pad) for pad in key.pads()]
 
     def of(self, column: pa.Array) -> pa.Array:
         """The pseudonyms of a whole, unsliced column of texts or of lists of texts; null where that is."""
@@ -45,6 +30,8 @@ class Pseudonyms:
         validity, ends, *data = column.buffers()
         if pa.types.is_list(column.type):
             return pa.Array.from_buffers(column.type, len(column), [validity, ends], children=[self.of(column.values)])
+        if column.type != pa.string():
+            raise TypeError(f"pseudonyms are made of texts, not of {column.type}")
         if self._states is None:
             return pa.array([None if text is None else self._one(text) for text in column.to_pylist()], pa.string())
         from connectors.sink.scan.sha256 import hmac_hex
@@ -52,7 +39,7 @@ class Pseudonyms:
         out = np.empty(len(column) * _DIGITS, np.uint8)
         text_ends = np.frombuffer(ends, np.int32)[: len(column) + 1]
         inner, outer = self._states
-        hmac_hex(np.frombuffer(data[0], np.uint8), text_ends, inner, outer, out)
+        hmac_hex(np.frombuffer(data[0] or b"", np.uint8), text_ends, inner, outer, out)
         places = np.arange(0, len(out) + 1, _DIGITS, dtype=np.int32)
         return pa.StringArray.from_buffers(len(column), pa.py_buffer(places), pa.py_buffer(out), validity)
 

@@ -1,7 +1,7 @@
 """HMAC-SHA256 over a whole column (numba, nopython), with OpenSSL's block function doing the hashing.
 
-Both padded keys are hashed once for all (RFC 2104, section 4), so that a short value costs two blocks. The block
-function has to be known to LLVM before this module is imported, see `pseudonyms`.
+Both padded keys are hashed once for all (RFC 2104, section 4), so that a short value costs two blocks. Not to
+be imported where `openssl.library` is None.
 """
 
 from typing import Any
@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
+from connectors.sink.scan.openssl import BLOCK_FUNCTION
+
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 _BLOCK = 64
 _DIGEST = 32
 _END = 0x80  # the bit after the message (FIPS 180-4, section 5.1.1)
 _CONTEXT_WORDS = 28  # OpenSSL's SHA256_CTX in 32-bit words; the first eight are the state
 
-_hash_block: Any = types.ExternalFunction("SHA256_Transform", types.void(types.uintp, types.uintp))
+_hash_block: Any = types.ExternalFunction(BLOCK_FUNCTION, types.void(types.uintp, types.uintp))
 
 
 def _read_only(kind: types.Type) -> types.Array:

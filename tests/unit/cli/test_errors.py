@@ -95,5 +95,5 @@ def test_status_works_in_an_empty_home(tmp_path: Path) -> None:
     done = run(tmp_path, "status", "--json")
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    assert answer["services"] == {"kafka": False, "sink": False, "gateway": False, "airflow": False}
+    assert answer["services"] == dict.fromkeys(("kafka", "sink", "gateway", "airflow", "supervisor"), False)
     assert len(answer["streams"]) == 8

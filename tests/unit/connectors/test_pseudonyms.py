@@ -6,7 +6,7 @@ import hmac
 import pyarrow as pa
 import pytest
 
-from connectors.sink.scan import pseudonyms
+from connectors.sink.scan import openssl, pseudonyms
 from datacentre.pseudonym import PseudonymKey
 
 KEY = PseudonymKey("k1", bytes(range(32)))
@@ -21,8 +21,8 @@ def expected(text: str | None) -> str | None:
 @pytest.fixture(params=["OpenSSL's block function", "hashlib alone"])
 def own(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> pseudonyms.Pseudonyms:
     if request.param == "hashlib alone":
-        monkeypatch.setattr(pseudonyms, "_library", None)
-    elif pseudonyms._library is None:
+        monkeypatch.setattr(openssl, "library", None)
+    elif openssl.library is None:
         pytest.skip("this Python's OpenSSL doesn't show its block function")
     return pseudonyms.Pseudonyms(KEY)
 
@@ -32,9 +32,18 @@ def test_texts(own: pseudonyms.Pseudonyms) -> None:
 
 
 def test_lists_of_texts(own: pseudonyms.Pseudonyms) -> None:
-    lists = [["a", "b"], None, [], ["a"]]
+    lists = [["a", "b"], None, [], ["a", None]]
     found = own.of(pa.array(lists, pa.list_(pa.string())))
-    assert found.to_pylist() == [[expected("a"), expected("b")], None, [], [expected("a")]]
+    assert found.to_pylist() == [[expected("a"), expected("b")], None, [], [expected("a"), None]]
+
+
+def test_empty_texts_alone(own: pseudonyms.Pseudonyms) -> None:
+    assert own.of(pa.array(["", ""])).to_pylist() == [expected("")] * 2
+
+
+def test_other_types_are_refused(own: pseudonyms.Pseudonyms) -> None:
+    with pytest.raises(TypeError, match="large_string"):
+        own.of(pa.array(["a"], pa.large_string()))
 
 
 def test_a_column_of_nulls_stays_one(own: pseudonyms.Pseudonyms) -> None:

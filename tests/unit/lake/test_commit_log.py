@@ -11,7 +11,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import QUARANTINE
-from datacentre.errors import CheckFailed
+from datacentre.errors import CheckFailed, SourceUnavailable
 from lake.commit import append, write_files
 from lake.commit_log import CommitLog, Overtaken
 from lake.positions import transactions
@@ -131,17 +131,21 @@ def test_one_that_slept_while_the_log_was_cleaned_begins_anew(table: DeltaTable)
     assert offsets(awake) == list(range(6))
 
 
-def test_a_number_that_was_cleaned_away_is_not_taken_for_free(table: DeltaTable) -> None:
-    """The sleep came between the look and the commit."""
+@pytest.mark.parametrize("seen", range(4))
+def test_a_number_that_was_cleaned_away_is_not_taken_for_free(table: DeltaTable, seen: int) -> None:
+    """The sleep came between the look and the commit; the last number that is free lies just before the checkpoint."""
     asleep, awake = CommitLog(table), CommitLog(table)
     for start in range(5):
         extend(awake, start, start + 1)
+        if start + 1 == seen:
+            asleep.follow()
     clean_up(awake)
-    with pytest.raises(Overtaken, match="gone on behind version 1"):
-        extend(asleep, 0, 3)
+    with pytest.raises(Overtaken, match=f"gone on behind version {seen + 1}"):
+        extend(asleep, seen, seen + 3)
     assert offsets(awake) == list(range(5))
-    asleep.follow()
     assert asleep.positions == {0: 5}
+    extend(asleep, 5, 6)
+    assert offsets(awake) == list(range(6))
 
 
 def test_checkpoints_come_as_the_table_asks(table: DeltaTable) -> None:
@@ -152,6 +156,35 @@ def test_checkpoints_come_as_the_table_asks(table: DeltaTable) -> None:
     checkpoints = sorted(f.name[:20] for f in (log.folder / "_delta_log").glob("*.checkpoint.parquet"))
     assert [int(name) for name in checkpoints] == [4, 8]
     assert CommitLog(DeltaTable(log.folder)).positions == {0: 8}
+
+
+def test_a_checkpoint_that_fails_is_made_up_for(table: DeltaTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: DeltaTable) -> None:
+        raise OSError("No space left on device")
+
+    table.alter.set_table_properties({"delta.checkpointInterval": "4"})
+    log = CommitLog(DeltaTable(table.table_uri))
+    with monkeypatch.context() as patched:
+        patched.setattr(DeltaTable, "create_checkpoint", full)
+        for start in range(5):
+            extend(log, start, start + 1)
+    assert log.positions == {0: 5}
+    extend(log, 5, 6)
+    assert json.loads((log.folder / "_delta_log" / "_last_checkpoint").read_text())["version"] == log.version
+
+
+def test_a_torn_checkpoint_file_is_told_as_ours(table: DeltaTable) -> None:
+    log = CommitLog(table)
+    (log.folder / "_delta_log" / "_last_checkpoint").write_text('{"vers')
+    with pytest.raises(SourceUnavailable, match="_last_checkpoint"):
+        log.follow()
+
+
+def test_a_table_told_to_forget_transactions_is_refused_while_it_is_written(table: DeltaTable) -> None:
+    log = CommitLog(table)
+    table.alter.set_table_properties({"delta.setTransactionRetentionDuration": "interval 1 days"})
+    with pytest.raises(CheckFailed, match="offsets would be forgotten"):
+        log.follow()
 
 
 def test_a_table_bound_to_another_topic_meanwhile_refuses(table: DeltaTable) -> None:
