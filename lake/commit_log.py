@@ -44,8 +44,7 @@ class Overtaken(Exception):
 class CommitLog:
     """How far each partition is in one table, as of its newest entry seen. Not safe for several threads.
 
-    `positions` has the next offset of every partition of `topic` (`<cluster id>/<topic id>`) that has a transaction;
-    `columns` is the table's schema as JSON.
+    `positions` has the next offset of every partition of `topic` (`<cluster id>/<topic id>`) that has a transaction.
     """
 
     def __init__(self, table: DeltaTable, partitions: int = 1):
@@ -54,6 +53,7 @@ class CommitLog:
         Raises CheckFailed for a table that asks more of a writer than this one knows.
         """
         self._partitions = partitions
+        self._columns: dict[str, Any] = {}
         self.folder = table_path(table)
         self._entries = self.folder / "_delta_log"
         self._load(table)
@@ -63,13 +63,21 @@ class CommitLog:
             table = table or DeltaTable(self.folder)
             protocol, metadata = table.protocol(), table.metadata()
             self._require_known(protocol.min_writer_version, protocol.writer_features)
-            self._set(dict(metadata.configuration), json.dumps(json.loads(table.schema().to_json())))
+            self._set(dict(metadata.configuration), table.schema().to_json())
             self.version = table.version()
             self.positions = transactions(table, partitions_of(table, self._partitions))
 
-    def _set(self, configuration: dict[str, str], columns: str) -> None:
+    def _set(self, configuration: dict[str, str], schema: str) -> None:
+        """Take over properties and columns; those that a newer contract has added are no concern of this sink."""
         require_memory(self.folder, configuration)
-        self._configuration, self.columns = configuration, columns
+        columns = {field["name"]: field["type"] for field in json.loads(schema)["fields"]}
+        changed = sorted(name for name, kind in self._columns.items() if columns.get(name) != kind)
+        if changed:
+            raise CheckFailed(
+                f"{self.folder}: another program has changed or removed columns while this sink writes them: "
+                f"{', '.join(changed)}. Restore the table from backup, or start the sink with a contract that fits"
+            )
+        self._configuration, self._columns = configuration, columns
 
     @property
     def topic(self) -> str:
@@ -169,7 +177,7 @@ class CommitLog:
                 self._require_known(protocol["minWriterVersion"], protocol.get("writerFeatures"))
             if (metadata := action.get("metaData")) is not None:
                 topic = self.topic
-                self._set(dict(metadata["configuration"]), json.dumps(json.loads(metadata["schemaString"])))
+                self._set(dict(metadata["configuration"]), metadata["schemaString"])
                 if self.topic != topic:
                     self.positions = {}
         for action in entry:

@@ -164,15 +164,12 @@ class StreamWriter:
 
     def _follow(self, log: CommitLog) -> None:
         """Read what others have committed to one table; refuses a change that this writer doesn't fit any more."""
-        columns = log.columns
         log.follow()
         if log.topic != self._topic.identity:
             raise CheckFailed(
                 f"{self.contract.key}: another sink has gone on with topic {log.topic}; this one reads "
                 f"{self._topic.identity} and ends. Start it again with that one's settings, or not at all"
             )
-        if log.columns != columns:
-            open_table(self._lake, self.contract, log.folder.parent.name)
 
     def _check_ahead(self, landed: Mapping[int, int]) -> None:
         """A range that only vault or quarantine has must be decoded again by the contract they used."""

@@ -288,12 +288,3 @@ def test_a_running_sink_ends_when_its_table_goes_on_with_another_topic(lake: Pat
     with pytest.raises(CheckFailed, match=r"gone on with topic cluster/topic-b; this one reads cluster/topic-a"):
         old.commit(batch(contract, 0, 30, 60))
     holds(lake, contract, 0, 30)
-
-
-def test_a_running_sink_ends_when_its_table_has_got_other_columns(lake: Path, contract: Contract) -> None:
-    """Those of a newer contract: it would send that contract's records to quarantine."""
-    old = open_writer(lake, contract)
-    grown = replace(contract, fields=(*contract.fields, replace(contract.fields[-1], name="added_later")))
-    open_writer(lake, grown)
-    with pytest.raises(ContractError, match="added_later"):
-        old.commit(batch(contract, 0, 0, 30))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Field, Transaction, write_deltalake
+from deltalake.schema import PrimitiveType
 
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import QUARANTINE
@@ -184,6 +185,17 @@ def test_a_table_told_to_forget_transactions_is_refused_while_it_is_written(tabl
     log = CommitLog(table)
     table.alter.set_table_properties({"delta.setTransactionRetentionDuration": "interval 1 days"})
     with pytest.raises(CheckFailed, match="offsets would be forgotten"):
+        log.follow()
+
+
+def test_added_columns_are_no_concern_but_changed_ones_are(table: DeltaTable) -> None:
+    log = CommitLog(table)
+    table.alter.add_columns([Field("added_later", PrimitiveType("string"))])
+    extend(log, 0, 10)
+    assert offsets(log) == list(range(10))
+    others = rows(0, 0).drop_columns(["status"])
+    write_deltalake(table.table_uri, others, mode="overwrite", schema_mode="overwrite")
+    with pytest.raises(CheckFailed, match=r"changed or removed columns .*: added_later, status"):
         log.follow()
 
 
