@@ -23,13 +23,19 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction
 
 from datacentre import names
-from datacentre.errors import CheckFailed, SourceUnavailable
+from datacentre.errors import CheckFailed
 from lake.positions import partitions_of, transactions
-from lake.tables import PARTITION, TOPIC, require_memory, table_path
+from lake.tables import (
+    CHECKPOINT_COMMITS,
+    CHECKPOINT_INTERVAL,
+    PARTITION,
+    TOPIC,
+    require_memory,
+    table_path,
+    unavailable,
+)
 
 _WRITER_VERSION = 2
-_CHECKPOINT_INTERVAL = "delta.checkpointInterval"
-_CHECKPOINT_COMMITS = 100
 _ATTEMPTS = 10
 _PAUSE_SECONDS = 0.02
 _ENGINE = f"datacentre {version('datacentre')}"
@@ -83,6 +89,10 @@ class CommitLog:
     def topic(self) -> str:
         return self._configuration[TOPIC]
 
+    def known(self, partitions: Iterable[int]) -> dict[int, int]:
+        """The positions of those partitions that have one."""
+        return {p: self.positions[p] for p in partitions if p in self.positions}
+
     def follow(self) -> None:
         """Read what others have committed. Raises CheckFailed for a change of the table that a sink can't live with,
         SourceUnavailable where the log can't be read."""
@@ -116,8 +126,8 @@ class CommitLog:
 
     @property
     def _checkpoint_interval(self) -> int:
-        written = self._configuration.get(_CHECKPOINT_INTERVAL, "")
-        return int(written) if written.isdigit() and int(written) else _CHECKPOINT_COMMITS
+        written = self._configuration.get(CHECKPOINT_INTERVAL, "")
+        return int(written) if written.isdigit() and int(written) else CHECKPOINT_COMMITS
 
     def _checkpoint(self) -> None:
         """The commit is made: where this fails, the next commit tries again."""
@@ -217,4 +227,4 @@ def _told(place: Path) -> Iterator[None]:
     try:
         yield
     except (DeltaError, OSError, ValueError, KeyError) as problem:
-        raise SourceUnavailable(f"{place}: can't be read: {' '.join(str(problem).split())[:200]}") from problem
+        raise unavailable(f"{place}: can't be read", problem) from problem

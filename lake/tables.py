@@ -22,7 +22,8 @@ from datacentre.errors import CheckFailed, ContractError, SourceUnavailable
 LAYERS = ("landed", "quarantine", "vault")
 STATISTICS = ("kafka_partition", "kafka_offset")
 PARTITION = "ingest_date"
-_CHECKPOINT_COMMITS = "100"
+CHECKPOINT_COMMITS = 100
+CHECKPOINT_INTERVAL = "delta.checkpointInterval"
 _RETENTION = "interval 1 day"
 _TRANSACTION_RETENTION = "delta.setTransactionRetentionDuration"
 TOPIC = "datacentre.topic"
@@ -52,7 +53,7 @@ def open_table(lake: Path, contract: Contract, layer: str) -> DeltaTable | None:
     except TableNotFoundError:
         return None
     except (DeltaError, OSError) as problem:
-        raise SourceUnavailable(f"{folder}: can't be read: {' '.join(str(problem).split())[:200]}") from None
+        raise unavailable(f"{folder}: can't be read", problem) from None
     require_memory(folder, table.metadata().configuration)
     have, want = _columns(pa.schema(table.schema().to_arrow())), _columns(table_schema(contract, layer))
     changed = sorted(name for name, kind in have.items() if want.get(name) != kind)
@@ -61,6 +62,11 @@ def open_table(lake: Path, contract: Contract, layer: str) -> DeltaTable | None:
     if gained := [name for name in want if name not in have]:
         _add_columns(table, contract, layer, gained)
     return table
+
+
+def unavailable(what: str, problem: Exception) -> SourceUnavailable:
+    """The error to raise where the disk or store refuses, in one line."""
+    return SourceUnavailable(f"{what}: {' '.join(str(problem).split())[:200]}")
 
 
 def require_memory(folder: Path, configuration: Mapping[str, str | None]) -> None:
@@ -95,7 +101,7 @@ def _create(lake: Path, contract: Contract, layer: str, topic: str) -> DeltaTabl
             partition_by=[PARTITION],
             configuration={
                 "delta.dataSkippingStatsColumns": ",".join(STATISTICS),
-                "delta.checkpointInterval": _CHECKPOINT_COMMITS,
+                CHECKPOINT_INTERVAL: str(CHECKPOINT_COMMITS),
                 "delta.logRetentionDuration": _RETENTION,
                 "delta.deletedFileRetentionDuration": _RETENTION,
                 TOPIC: topic,
@@ -103,7 +109,7 @@ def _create(lake: Path, contract: Contract, layer: str, topic: str) -> DeltaTabl
             raise_if_key_not_exists=False,
         )
     except (DeltaError, OSError) as problem:
-        raise SourceUnavailable(f"{folder}: can't be created: {' '.join(str(problem).split())[:200]}") from None
+        raise unavailable(f"{folder}: can't be created", problem) from None
 
 
 @contextmanager

@@ -15,8 +15,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from datacentre.contracts import Contract
 from datacentre.crash_points import inside
-from datacentre.errors import SourceUnavailable
-from lake.tables import LAYERS, open_table, table_path
+from lake.tables import LAYERS, open_table, table_path, unavailable
 
 _TARGET_BYTES = 64 * 1024 * 1024
 _SMALL_FILES = 8
@@ -68,9 +67,7 @@ def _keep_up_table(lake: Path, contract: Contract, layer: str, retention_hours: 
         except CommitFailedError:  # an erasure came first; the next round does it
             return None
         except (DeltaError, OSError) as problem:
-            raise SourceUnavailable(
-                f"{contract.key}: upkeep of {layer} failed: {' '.join(str(problem).split())[:200]}"
-            ) from problem
+            raise unavailable(f"{contract.key}: upkeep of {layer} failed", problem) from problem
         return Upkeep(contract.key, layer, merged, made, len(deleted))
 
 

@@ -22,7 +22,7 @@ _BATCHES = 12
 _CHUNK_ROWS = 6_000
 _PARTITIONS = 4
 
-# What stands in `connectors.sink`, by the name it gets here; inner ones are taken off the outer ones in the report.
+# Functions by the name that they get in the report; none is called inside of another.
 _STEPS = {
     "pass over the bytes": "connectors.sink.scan.kernel.scan",
     "texts gathered into columns": "connectors.sink.scan.kernel.gather",

@@ -35,6 +35,7 @@ class Splitter:
         self._key = key
         self._connection = duckdb.connect(config={"threads": 1})
         self._connection.execute("set TimeZone = 'UTC'")
+        # DuckDB's allocator keeps what it has freed, by default up to 128 MB of it.
         self._connection.execute("set allocator_flush_threshold = '4MB'")
         self._connection.execute("set allocator_background_threads = true")
         self._checks = [VersionCheck(c, key, self._connection) for c in (contract, *contract.earlier)]

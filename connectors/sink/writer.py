@@ -22,12 +22,12 @@ from connectors.sink.split import Splitter
 from connectors.topics import Topic
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import landed_schema
-from datacentre.errors import CheckFailed, SourceUnavailable
+from datacentre.errors import CheckFailed
 from datacentre.pseudonym import PseudonymKey
 from lake.commit import append, recorded_hashes
 from lake.commit_log import CommitLog, Overtaken
 from lake.positions import partitions_of, transactions
-from lake.tables import bind_topic, bound_topic, create_table, offset_bases, open_table
+from lake.tables import bind_topic, bound_topic, create_table, offset_bases, open_table, unavailable
 
 
 class Fenced(Exception):
@@ -160,7 +160,7 @@ class StreamWriter:
     def _followed(self, partitions: Iterable[int]) -> dict[int, int]:
         """Landed's position by partition, of those that have one, after a look at what others have committed."""
         self._follow(self._landed)
-        return {p: self._landed.positions[p] for p in partitions if p in self._landed.positions}
+        return self._landed.known(partitions)
 
     def _follow(self, log: CommitLog) -> None:
         """Read what others have committed to one table; refuses a change that this writer doesn't fit any more."""
@@ -215,9 +215,7 @@ class StreamWriter:
         except Overtaken as lost:
             raise Fenced(str(lost)) from lost
         except (DeltaError, OSError) as problem:
-            raise SourceUnavailable(
-                f"{self.contract.key}: can't write to {self._lake}: {' '.join(str(problem).split())[:200]}"
-            ) from problem
+            raise unavailable(f"{self.contract.key}: can't write to {self._lake}", problem) from problem
         if self._guard and window is not None:
             self._guard.passed(window)
         if stale:
@@ -228,7 +226,7 @@ class StreamWriter:
         """Append the rows at or above this table's own transaction, and never lower that."""
         if rows.num_rows == 0:
             return
-        ahead = {p: log.positions[p] for p in ranges if p in log.positions}
+        ahead = log.known(ranges)
         for partition, following in ahead.items():
             if following > ranges[partition][0]:
                 is_old = pc.and_(pc.equal(rows["kafka_partition"], partition), pc.less(rows["kafka_offset"], following))

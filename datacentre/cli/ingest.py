@@ -4,6 +4,7 @@ Imports stand inside the commands: together they take seconds, and each command 
 """
 
 import signal
+from contextlib import closing
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -140,7 +141,7 @@ def sink(
     from connectors.sink.progress import Progress
     from connectors.sink.sink import Sink
     from datacentre.contracts import choose, load_contracts
-    from datacentre.services.announce import announcing
+    from datacentre.services.announce import Announcer
 
     settings = from_environment()
     contracts = load_contracts(settings.schemas)
@@ -153,7 +154,7 @@ def sink(
         signal.signal(number, lambda received, frame: asked.append(received))
     with (
         progress_bar("landing", member.behind() if until_caught_up else None) as bar,
-        announcing(settings) as announcer,
+        closing(Announcer(settings)) as announcer,
     ):
         told: dict[str, int] = {}
 

@@ -9,14 +9,12 @@ from datacentre.services import airflow, gateway, process
 from datacentre.services.supervisor import Part
 from datacentre.settings import Settings
 
-NAMES = ("kafka", "sink", "gateway", "airflow")
-
 
 def parts(settings: Settings) -> dict[str, Part]:
     """Every part of this home; the local broker is none where another one is used."""
     from datacentre.services import kafka
 
-    found = {
+    return {
         "kafka": Part(
             partial(_start_kafka, settings),
             lambda: kafka.stop(settings),
@@ -42,7 +40,6 @@ def parts(settings: Settings) -> dict[str, Part]:
             lambda: airflow.launch(settings),
         ),
     }
-    return {name: found[name] for name in NAMES}
 
 
 def _start_kafka(settings: Settings) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from datacentre.cli.console import err, one_line_errors, out, print_json, print_table
-from datacentre.cli.parts import NAMES, parts
+from datacentre.cli.parts import parts
 from datacentre.errors import ContractError, SourceUnavailable
 from datacentre.services import process, supervisor
 from datacentre.services.supervisor import Part
@@ -139,7 +139,8 @@ def _streams(settings: Settings, is_broker_up: bool) -> list[dict[str, object]]:
 
 
 def _chosen(settings: Settings, names: list[str] | None) -> dict[str, Part]:
-    unknown = set(names or ()) - set(NAMES)
+    every = parts(settings)
+    unknown = set(names or ()) - every.keys()
     if unknown:
-        raise ContractError(f"no service {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-    return {name: part for name, part in parts(settings).items() if not names or name in names}
+        raise ContractError(f"no service {', '.join(sorted(unknown))}; there are {', '.join(every)}")
+    return {name: part for name, part in every.items() if not names or name in names}

@@ -8,7 +8,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from datacentre import names
@@ -109,13 +108,3 @@ def _assets(client: Client) -> Iterator[dict[str, Any]]:
         answer = client.get(f"/assets?limit={_PAGE}&offset={seen}")
         seen, total = seen + _PAGE, answer["total_entries"]
         yield from answer["assets"]
-
-
-@contextmanager
-def announcing(settings: Settings) -> Iterator[Announcer]:
-    """An announcer for as long as the block runs."""
-    announcer = Announcer(settings)
-    try:
-        yield announcer
-    finally:
-        announcer.close()

@@ -5,6 +5,7 @@ import ctypes
 import llvmlite.binding as llvm
 
 BLOCK_FUNCTION = "SHA256_Transform"
+CONTEXT_BYTES = 112  # SHA256_CTX; the state is its first eight 32-bit words
 
 
 def _loaded() -> ctypes.CDLL | None:

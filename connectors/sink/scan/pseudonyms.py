@@ -11,7 +11,6 @@ from datacentre.pseudonym import PseudonymKey
 
 _DIGITS = 64
 _STATE_WORDS = 8
-_CONTEXT_BYTES = 112  # OpenSSL's SHA256_CTX
 
 
 class Pseudonyms:
@@ -49,7 +48,7 @@ class Pseudonyms:
 
 def _after(library: ctypes.CDLL, pad: bytes) -> np.ndarray:
     """The state of SHA-256 after one block."""
-    context = ctypes.create_string_buffer(_CONTEXT_BYTES)
+    context = ctypes.create_string_buffer(openssl.CONTEXT_BYTES)
     library.SHA256_Init(context)
     library.SHA256_Transform(context, pad)
     return np.frombuffer(context.raw, np.uint32)[:_STATE_WORDS].copy()

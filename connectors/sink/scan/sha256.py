@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from connectors.sink.scan.openssl import BLOCK_FUNCTION
+from connectors.sink.scan.openssl import BLOCK_FUNCTION, CONTEXT_BYTES
 
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 _BLOCK = 64
 _DIGEST = 32
 _END = 0x80  # the bit after the message (FIPS 180-4, section 5.1.1)
-_CONTEXT_WORDS = 28  # OpenSSL's SHA256_CTX in 32-bit words; the first eight are the state
+_CONTEXT_WORDS = CONTEXT_BYTES // 4
 
 _hash_block: Any = types.ExternalFunction(BLOCK_FUNCTION, types.void(types.uintp, types.uintp))
 
