@@ -2,13 +2,14 @@
 
 import stat
 import time
+from contextlib import closing
 
 import pytest
 
 from datacentre.errors import CheckFailed, ContractError
 from datacentre.services import airflow, process
 from datacentre.services.airflow_api import Client
-from datacentre.services.announce import announcing
+from datacentre.services.announce import Announcer
 
 pytestmark = pytest.mark.airflow
 
@@ -52,7 +53,7 @@ def test_run_over_an_empty_lake_succeeds_and_comes_to_rest(running) -> None:
 def test_a_commit_is_announced_and_wakes_the_check(running) -> None:
     airflow.settle(running, ["check", "build"], seconds=120)
     client = Client(running)
-    with announcing(running) as announcer:
+    with closing(Announcer(running)) as announcer:
         announcer.landed(["pmo__deliberation_vote"])
         deadline = time.monotonic() + 60
         while not (events := client.get("/assets/events?limit=5")["asset_events"]):

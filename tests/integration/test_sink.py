@@ -1,10 +1,8 @@
 """Records from a real broker into the lake."""
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
 from dataclasses import replace
 
 import confluent_kafka
@@ -26,40 +24,9 @@ from lake.commit import append
 from lake.commit_log import CommitLog
 from lake.tables import open_table
 from tests.conftest import fresh_topics
+from tests.votes import STREAM, produce, vote
 
 pytestmark = pytest.mark.broker
-STREAM = "pmo__deliberation_vote"
-
-
-def vote(contract: Contract, number: int) -> tuple[bytes, bytes]:
-    participant = f"{number % 500:016x}"
-    fields = {
-        "event_id": f"v{number}",
-        "source": "pmo/deliberation",
-        "event_time": "2026-03-01T10:00:00Z",
-        "schema": contract.schema_tag,
-        "conversation_id": "evening-clinics",
-        "statement_id": f"s{number % 7}",
-        "participant_key": participant,
-        "vote": ["agree", "disagree", "pass"][number % 3] if number % 10 else "perhaps",
-    }
-    return participant.encode(), json.dumps(fields).encode()
-
-
-def produce(
-    centre: Settings, messages: Iterable[tuple[bytes, bytes]], transaction: str = ""
-) -> confluent_kafka.Producer:
-    options = {"bootstrap.servers": centre.bootstrap_servers, "acks": "all"}
-    if transaction:
-        options["transactional.id"] = transaction
-    producer = confluent_kafka.Producer(options)
-    if transaction:
-        producer.init_transactions(30)
-        producer.begin_transaction()
-    for key, value in messages:
-        producer.produce(STREAM, key=key, value=value)
-    producer.flush(30)
-    return producer
 
 
 @pytest.fixture(params=KAFKA_CLIENTS)

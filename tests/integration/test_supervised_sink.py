@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-import confluent_kafka
 import pytest
 
 from datacentre.contracts import Contract
@@ -16,9 +15,9 @@ from datacentre.services import process
 from datacentre.settings import Settings
 from datacentre.stages.verify import verify
 from lake.positions import landed_positions
+from tests.votes import STREAM, produce, vote
 
 pytestmark = pytest.mark.broker
-STREAM = "pmo__deliberation_vote"
 Datacentre = Callable[..., str]
 
 
@@ -37,23 +36,6 @@ def datacentre(centre: Settings) -> Iterator[Datacentre]:
     run("down")
 
 
-def produce(centre: Settings, contract: Contract, numbers: range) -> None:
-    producer = confluent_kafka.Producer({"bootstrap.servers": centre.bootstrap_servers, "acks": "all"})
-    for number in numbers:
-        fields = {
-            "event_id": f"v{number}",
-            "source": "pmo/deliberation",
-            "event_time": "2026-03-01T10:00:00Z",
-            "schema": contract.schema_tag,
-            "conversation_id": "evening-clinics",
-            "statement_id": "s1",
-            "participant_key": f"{number:016x}",
-            "vote": "agree",
-        }
-        producer.produce(STREAM, key=fields["participant_key"].encode(), value=json.dumps(fields).encode())
-    producer.flush(30)
-
-
 def wait(is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not is_so():
@@ -66,12 +48,12 @@ def test_a_killed_sink_comes_back_and_goes_on(
 ) -> None:
     contract = contracts[STREAM]
     datacentre("up", "sink")
-    produce(centre, contract, range(100))
+    produce(centre, (vote(contract, n) for n in range(100)))
     wait(lambda: sum(landed_positions(centre.lake, contract).values()) == 100)
     first = process.running(centre.run, "sink")
     assert first is not None
     os.kill(first.pid, signal.SIGKILL)
-    produce(centre, contract, range(100, 150))
+    produce(centre, (vote(contract, n) for n in range(100, 150)))
     wait(lambda: sum(landed_positions(centre.lake, contract).values()) == 150)
     second = process.running(centre.run, "sink")
     assert second is not None and second.pid != first.pid

@@ -1,12 +1,9 @@
 """The client of Airflow's REST API against a server that fails as a starting Airflow does."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -15,6 +12,7 @@ from datacentre.services import airflow_api
 from datacentre.services.airflow_api import Client, set_pool
 from datacentre.services.airflow_environment import airflow_home, environment
 from datacentre.settings import Settings, from_environment
+from tests.unit.services.json_server import JsonHandler, serving
 
 
 @contextmanager
@@ -22,34 +20,23 @@ def answering(home: Path, statuses: list[int]) -> Iterator[tuple[Settings, list[
     """Settings of an Airflow that answers with each of `statuses` in turn, 200 after; and what was asked of it."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(JsonHandler):
         def do_POST(self) -> None:
-            self._answer(201, {"access_token": "token"})
+            self.body()
+            self.answer(201, {"access_token": "token"})
 
         def do_GET(self) -> None:
+            self.body()
             asked.append(f"{self.command} {self.path}")
-            self._answer(statuses.pop(0) if statuses else 200, {"slots": 1})
+            self.answer(statuses.pop(0) if statuses else 200, {"slots": 1})
 
         do_PATCH = do_GET
 
-        def _answer(self, status: int, body: object) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            text = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            del format, arguments
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        settings = replace(from_environment({"DATACENTRE_HOME": str(home)}), airflow_port=server.server_port)
+    with serving(Handler) as port:
+        settings = replace(from_environment({"DATACENTRE_HOME": str(home)}), airflow_port=port)
         environment(settings)  # writes the password
         assert airflow_home(settings).is_dir()
         yield settings, asked
-        server.shutdown()
 
 
 def test_locked_database_at_the_start_is_waited_out(tmp_path: Path) -> None:

@@ -1,20 +1,19 @@
 """Announcements against a server that answers as Airflow's API does; tests/dags has them against Airflow itself."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from datacentre import names
 from datacentre.services import announce
 from datacentre.services.airflow_environment import environment
-from datacentre.services.announce import announcing
+from datacentre.services.announce import Announcer
 from datacentre.settings import Settings, from_environment
+from tests.unit.services.json_server import JsonHandler, serving
 
 STREAMS = [f"agency__stream_{n}" for n in range(120)]  # more than one page of assets
 
@@ -22,10 +21,8 @@ STREAMS = [f"agency__stream_{n}" for n in range(120)]  # more than one page of a
 class Airflow:
     """What it was told, by stream; refuses everything while `is_down`."""
 
-    def __init__(self, server: ThreadingHTTPServer, home: Path):
-        self.settings: Settings = replace(
-            from_environment({"DATACENTRE_HOME": str(home)}), airflow_port=server.server_port
-        )
+    def __init__(self, port: int, home: Path):
+        self.settings: Settings = replace(from_environment({"DATACENTRE_HOME": str(home)}), airflow_port=port)
         self.told: list[str] = []
         self.is_down = False
 
@@ -40,45 +37,31 @@ class Airflow:
 def airflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Airflow]:
     monkeypatch.setattr(announce, "_AGAIN_SECONDS", 0.05)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(JsonHandler):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = self.body()
             if self.path == "/auth/token":
-                self._answer(201, {"access_token": "token"})
+                self.answer(201, {"access_token": "token"})
             elif fake.is_down:
-                self._answer(503, {})
+                self.answer(503, {})
             else:
                 fake.told.append(STREAMS[body["asset_id"] - 1])
-                self._answer(200, {"id": len(fake.told)})
+                self.answer(200, {"id": len(fake.told)})
 
         def do_GET(self) -> None:
             start = int(self.path.partition("offset=")[2])
-            page = [
-                {"id": n + 1, "uri": names.landed_asset(STREAMS[n])}
-                for n in range(start, min(start + 100, len(STREAMS)))
-            ]
-            self._answer(200, {"assets": page, "total_entries": len(STREAMS)})
+            stop = min(start + 100, len(STREAMS))
+            page = [{"id": n + 1, "uri": names.landed_asset(STREAMS[n])} for n in range(start, stop)]
+            self.answer(200, {"assets": page, "total_entries": len(STREAMS)})
 
-        def _answer(self, status: int, body: object) -> None:
-            text = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            del format, arguments
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        fake = Airflow(server, tmp_path)
+    with serving(Handler) as port:
+        fake = Airflow(port, tmp_path)
         yield fake
-        server.shutdown()
 
 
 def test_what_comes_together_is_told_together_and_once(airflow: Airflow) -> None:
     environment(airflow.settings)  # writes the password
-    with announcing(airflow.settings) as announcer:
+    with closing(Announcer(airflow.settings)) as announcer:
         announcer.landed([STREAMS[0]])
         airflow.wait(lambda: len(airflow.told) == 1)
         for _ in range(50):
@@ -90,7 +73,7 @@ def test_what_comes_together_is_told_together_and_once(airflow: Airflow) -> None
 def test_what_airflow_missed_is_told_when_it_is_back(airflow: Airflow, caplog: pytest.LogCaptureFixture) -> None:
     environment(airflow.settings)
     airflow.is_down = True
-    with announcing(airflow.settings) as announcer:
+    with closing(Announcer(airflow.settings)) as announcer:
         announcer.landed(STREAMS[:2])
         airflow.wait(lambda: "sweep will find it" in caplog.text)
         announcer.landed(STREAMS[2:3])
@@ -104,7 +87,7 @@ def test_what_airflow_missed_is_told_when_it_is_back(airflow: Airflow, caplog: p
 def test_a_home_without_airflow_is_left_in_peace_until_it_has_one(
     airflow: Airflow, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with announcing(airflow.settings) as announcer:
+    with closing(Announcer(airflow.settings)) as announcer:
         announcer.landed(STREAMS[:1])
         time.sleep(0.2)
         assert (airflow.told, caplog.text) == ([], "")
@@ -114,7 +97,7 @@ def test_a_home_without_airflow_is_left_in_peace_until_it_has_one(
 
 def test_a_sink_that_ends_says_the_last_it_has_to_say(airflow: Airflow) -> None:
     environment(airflow.settings)
-    with announcing(airflow.settings) as announcer:
+    with closing(Announcer(airflow.settings)) as announcer:
         announcer.landed(STREAMS[:1])
         airflow.wait(lambda: len(airflow.told) == 1)
         announcer.landed(STREAMS[1:2])
@@ -123,7 +106,7 @@ def test_a_sink_that_ends_says_the_last_it_has_to_say(airflow: Airflow) -> None:
 
 def test_a_stream_no_dag_waits_for_holds_nothing_up(airflow: Airflow, caplog: pytest.LogCaptureFixture) -> None:
     environment(airflow.settings)
-    with announcing(airflow.settings) as announcer:
+    with closing(Announcer(airflow.settings)) as announcer:
         announcer.landed(["agency__other"])
         airflow.wait(lambda: "no DAG knows the asset lake://landed/agency__other" in caplog.text)
         announcer.landed(STREAMS[:1])
