@@ -4,11 +4,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from datacentre.errors import ContractError
 
 _LAST_PORT = 65_534
 KAFKA_CLIENTS = ("kafka-python", "librdkafka")
+DATABASES = ("sqlite", "postgresql")
+POSTGRESQL_USER = "datacentre"
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -21,6 +24,10 @@ class Settings:
     A stream of which more than `poison_percent` of a window of records fail is stopped. With a
     `metrics_port` above 0 a sink tells its figures there, for Prometheus. It keeps a stream's tables up after
     `upkeep_commits` of its commits.
+
+    `database` is one of DATABASES: where this home keeps its control store and Airflow's metadata, but for a store
+    that is named by its URL; empty, and so SQLite, until the first `up` decides. `control_url` and
+    `airflow_database_url` are SQLAlchemy's.
 
     Paths are absolute. `flush_rows` and `flush_bytes` bound one batch of the sink per stream,
     `flush_seconds` the age of its oldest record. A sink with a `sink_instance` keeps its place in
@@ -46,6 +53,9 @@ class Settings:
     poison_percent: float = 50.0
     metrics_port: int = 0
     upkeep_commits: int = 100
+    database: str = ""
+    postgresql_port: int = 15_432
+    airflow_database: str = ""
 
     @property
     def contracts(self) -> Path:
@@ -68,6 +78,28 @@ class Settings:
         return self.home / "marts"
 
     @property
+    def database_file(self) -> Path:
+        """Says which database this home has, once that was decided."""
+        return _database_file(self.home)
+
+    @property
+    def postgresql_passfile(self) -> Path:
+        """The server's password, as libpq reads it (PostgreSQL manual, 32.16 "The Password File")."""
+        return _passfile(self.home)
+
+    @property
+    def airflow_database_url(self) -> str:
+        if self.airflow_database:
+            return self.airflow_database
+        if self.database == "postgresql":
+            return self.postgresql_url("airflow")
+        return f"sqlite:///{self.home / 'airflow' / 'airflow.db'}"
+
+    def postgresql_url(self, name: str) -> str:
+        """One database of this home's own server."""
+        return _postgresql_url(self.home, self.postgresql_port, name)
+
+    @property
     def run(self) -> Path:
         """Process records and logs of the services this home has started."""
         return self.home / "run"
@@ -80,6 +112,13 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     """
     env = os.environ if environment is None else environment
     home = Path(env.get("DATACENTRE_HOME", "var")).expanduser().resolve()
+    database = _database(env, home)
+    postgresql_port = _port(env, "DATACENTRE_POSTGRESQL_PORT", 15_432)
+    own_store = (
+        _postgresql_url(home, postgresql_port, "control")
+        if database == "postgresql"
+        else f"sqlite:///{home / 'control.sqlite'}"
+    )
     kafka_port = _port(env, "DATACENTRE_KAFKA_PORT", 19092)
     external = env.get("KAFKA_BOOTSTRAP_SERVERS", "")
     cache = Path(env.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
@@ -92,7 +131,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         kafka_port=kafka_port,
         airflow_port=_port(env, "DATACENTRE_AIRFLOW_PORT", 18080),
         gateway_port=_port(env, "DATACENTRE_GATEWAY_PORT", 18090),
-        control_url=env.get("DATACENTRE_CONTROL_URL", f"sqlite:///{home / 'control.sqlite'}"),
+        control_url=env.get("DATACENTRE_CONTROL_URL") or own_store,
         jar_cache=Path(env.get("DATACENTRE_JAR_CACHE", cache / "datacentre" / "jars")).expanduser(),
         flush_rows=_positive_integer(env, "DATACENTRE_FLUSH_ROWS", 100_000),
         flush_bytes=_positive_integer(env, "DATACENTRE_FLUSH_BYTES", 15 * 1024 * 1024),
@@ -103,7 +142,35 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         poison_percent=_positive_number(env, "DATACENTRE_POISON_PERCENT", 50.0),
         upkeep_commits=_positive_integer(env, "DATACENTRE_UPKEEP_COMMITS", 100),
         metrics_port=_port(env, "DATACENTRE_METRICS_PORT", 9464) if env.get("DATACENTRE_METRICS_PORT") else 0,
+        database=database,
+        postgresql_port=postgresql_port,
+        airflow_database=env.get("DATACENTRE_AIRFLOW_DATABASE_URL", ""),
     )
+
+
+def _database(env: Mapping[str, str], home: Path) -> str:
+    """What the home remembers, or the environment says; "" where neither does."""
+    file = _database_file(home)
+    remembered = file.read_text(encoding="ascii").strip() if file.exists() else ""
+    said = env.get("DATACENTRE_DATABASE") or remembered
+    if said not in ("", *DATABASES):
+        raise ContractError(f"DATACENTRE_DATABASE={said!r} must be one of {', '.join(DATABASES)}")
+    if remembered not in ("", said):
+        raise ContractError(f"DATACENTRE_DATABASE={said}, but the state of {home} is in {remembered} ({file.name})")
+    return said
+
+
+def _database_file(home: Path) -> Path:
+    return home / "database"
+
+
+def _passfile(home: Path) -> Path:
+    return home / "postgresql" / "pgpass"
+
+
+def _postgresql_url(home: Path, port: int, name: str) -> str:
+    passfile = quote(str(_passfile(home)), safe="/")
+    return f"postgresql+psycopg://{POSTGRESQL_USER}@127.0.0.1:{port}/{name}?passfile={passfile}"
 
 
 def _positive_integer(env: Mapping[str, str], name: str, default: int) -> int:

@@ -5,7 +5,7 @@ import sys
 from functools import partial
 
 from datacentre.errors import SourceUnavailable
-from datacentre.services import airflow, gateway, process
+from datacentre.services import airflow, gateway, postgresql, process
 from datacentre.services.supervisor import Part
 from datacentre.settings import Settings
 
@@ -14,7 +14,14 @@ def parts(settings: Settings) -> dict[str, Part]:
     """Every part of this home; the local broker is none where another one is used."""
     from datacentre.services import kafka
 
+    own_database = Part(
+        partial(_start_postgresql, settings),
+        lambda: postgresql.stop(settings),
+        lambda: process.running(settings.run, postgresql.NAME) is not None,
+        lambda: postgresql.start(settings),
+    )
     return {
+        **({postgresql.NAME: own_database} if settings.database == "postgresql" else {}),
         "kafka": Part(
             partial(_start_kafka, settings),
             lambda: kafka.stop(settings),
@@ -40,6 +47,11 @@ def parts(settings: Settings) -> dict[str, Part]:
             lambda: airflow.launch(settings),
         ),
     }
+
+
+def _start_postgresql(settings: Settings) -> str:
+    postgresql.start(settings)
+    return f"postgresql answers at 127.0.0.1:{settings.postgresql_port}"
 
 
 def _start_kafka(settings: Settings) -> str:

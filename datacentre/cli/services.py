@@ -11,12 +11,14 @@ import typer
 from datacentre.cli.console import err, one_line_errors, out, print_json, print_table
 from datacentre.cli.parts import parts
 from datacentre.errors import ContractError, SourceUnavailable
-from datacentre.services import process, supervisor
+from datacentre.services import postgresql, process, supervisor
 from datacentre.services.supervisor import Part
 from datacentre.settings import Settings, from_environment
 
 _LOOK_SECONDS = 1.0
-Names = Annotated[list[str] | None, typer.Argument(help="kafka, sink, gateway, airflow; all when none is named")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="postgresql, kafka, sink, gateway, airflow; all when none is named")
+]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
 
 
@@ -25,6 +27,10 @@ def up(names: Names = None) -> None:
     """Start services, create missing topics, wait until each answers; what dies later is started again."""
     settings = from_environment()
     settings.home.mkdir(parents=True, exist_ok=True)
+    if not names or postgresql.NAME in names:
+        if hindrance := postgresql.choose(settings):
+            out.print(hindrance)
+        settings = from_environment()
     for name, part in _chosen(settings, names).items():
         with err.status(f"{name} starts" + ("; the first time its jars are fetched" if name == "kafka" else "")):
             told = part.start()

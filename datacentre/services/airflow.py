@@ -11,6 +11,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from datacentre.errors import ContractError, SourceUnavailable
 from datacentre.services import process
@@ -111,15 +112,21 @@ def _require_free_port(settings: Settings) -> None:
 def _migrate(settings: Settings, variables: Mapping[str, str]) -> None:
     """Begin to bring the metadata database to the installed version, once per version."""
     home, migrated = airflow_home(settings), migrated_file(settings)
-    database = home / "airflow.db"
-    if migrated.exists() and database.exists():
+    file = _sqlite_file(settings.airflow_database_url)
+    if migrated.exists() and (file is None or file.exists()):
         return
     migrated.unlink(missing_ok=True)
-    # Readers and a writer then don't lock each other out; the mode stays with the file.
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        connection.execute("pragma journal_mode=wal")
+    if file is not None:
+        # Readers and a writer then don't lock each other out; the mode stays with the file.
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            connection.execute("pragma journal_mode=wal")
     script = f"{shlex.join(_command('db', 'migrate'))} && touch {shlex.quote(str(migrated))}"
     process.start(settings.run, _MIGRATION, ["sh", "-c", script], variables, home)
+
+
+def _sqlite_file(url: str) -> Path | None:
+    scheme, _, path = url.partition(":///")
+    return Path(path) if scheme == "sqlite" else None
 
 
 def _wait_until_healthy(settings: Settings, deadline: float) -> None:

@@ -1,6 +1,7 @@
 """Everything Airflow is told: its folders, its secrets and its configuration, as environment variables."""
 
 import base64
+import hashlib
 import json
 import os
 import secrets
@@ -27,7 +28,8 @@ def base_url(settings: Settings) -> str:
 
 def migrated_file(settings: Settings) -> Path:
     """Exists once the metadata database fits the installed Airflow."""
-    return airflow_home(settings) / f"migrated-{version('apache-airflow')}"
+    which = hashlib.sha256(settings.airflow_database_url.encode()).hexdigest()[:8]
+    return airflow_home(settings) / f"migrated-{version('apache-airflow')}-{which}"
 
 
 def passwords_file(settings: Settings) -> Path:
@@ -67,6 +69,9 @@ def _settings(settings: Settings) -> dict[str, str]:
         "DATACENTRE_KAFKA_PORT": str(settings.kafka_port),
         "DATACENTRE_AIRFLOW_PORT": str(settings.airflow_port),
         "DATACENTRE_CONTROL_URL": settings.control_url,
+        "DATACENTRE_DATABASE": settings.database,
+        "DATACENTRE_POSTGRESQL_PORT": str(settings.postgresql_port),
+        "DATACENTRE_AIRFLOW_DATABASE_URL": settings.airflow_database,
         "DATACENTRE_JAR_CACHE": str(settings.jar_cache),
         "DATACENTRE_FLUSH_ROWS": str(settings.flush_rows),
         "DATACENTRE_FLUSH_BYTES": str(settings.flush_bytes),
@@ -111,7 +116,7 @@ def _airflow(settings: Settings) -> dict[str, str]:
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base_url(settings)}/execution/",
         "AIRFLOW__API__HOST": HOST,
         "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        **_database(settings.airflow_database_url),
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
         # The supervisor of a task may see its end only at the next heartbeat, by default 5 seconds later.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
@@ -125,6 +130,15 @@ def _airflow(settings: Settings) -> dict[str, str]:
         "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(home / "logs" / "dag_processor"),
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
     }
+
+
+def _database(url: str) -> dict[str, str]:
+    variables = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url}
+    if url.startswith("postgresql"):
+        # Airflow's own choice would be asyncpg, a second driver for the same server.
+        address = url.partition("://")[2]
+        variables["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC"] = f"postgresql+psycopg_async://{address}"
+    return variables
 
 
 def _secrets(settings: Settings) -> dict[str, str]:

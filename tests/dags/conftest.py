@@ -8,16 +8,30 @@ from collections.abc import Iterator
 
 import pytest
 
+from datacentre.services import postgresql
 from datacentre.services.airflow_environment import environment
 from datacentre.settings import Settings, from_environment
 
 
 @pytest.fixture(scope="session")
-def airflow_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def airflow_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """With its metadata and control store in a PostgreSQL of its own, as `up` has them."""
+    settings = from_environment(
+        {
+            "DATACENTRE_HOME": str(tmp_path_factory.mktemp("airflow")),
+            "DATACENTRE_AIRFLOW_PORT": str(_free_port()),
+            "DATACENTRE_DATABASE": "postgresql",
+            "DATACENTRE_POSTGRESQL_PORT": str(_free_port()),
+        }
+    )
+    postgresql.start(settings)
+    yield settings
+    postgresql.stop(settings)
+
+
+def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    home = tmp_path_factory.mktemp("airflow")
-    return from_environment({"DATACENTRE_HOME": str(home), "DATACENTRE_AIRFLOW_PORT": str(port)})
+        return int(server.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

