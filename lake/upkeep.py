@@ -45,7 +45,7 @@ def keep_up(lake: Path, contract: Contract, retention_hours: int) -> tuple[Upkee
 
 
 def _keep_up_table(lake: Path, contract: Contract, layer: str, retention_hours: int) -> Upkeep | None:
-    with _only_keeper(lake, contract.key, layer) as is_alone:
+    with only_keeper(lake, contract.key, layer) as is_alone:
         table = open_table(lake, contract, layer) if is_alone else None
         if table is None:
             return None
@@ -80,7 +80,8 @@ def _remove_drafts(log: Path) -> None:
 
 
 @contextmanager
-def _only_keeper(lake: Path, key: str, layer: str) -> Iterator[bool]:
+def only_keeper(lake: Path, key: str, layer: str) -> Iterator[bool]:
+    """Hold one table's upkeep; False while another process does."""
     folder = lake / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"upkeep.{layer}.{key}").open("w") as lock:

@@ -22,10 +22,11 @@ from datacentre import names
 from datacentre.contracts import Contract
 from datacentre.errors import CheckFailed, SourceUnavailable
 from datacentre.pseudonym import PseudonymKey
-from lake.decisions import Decision, Offsets, decide, offsets_of
+from lake.decisions import Decision, decide, offsets_of
 from lake.next_commit import append_once
 from lake.positions import landed_positions
 from lake.quarantine import Selection, open_rows, replays, rows_of_replay
+from lake.rewrite import Offsets
 from lake.tables import open_table
 
 _ROWS = 50_000
