@@ -77,8 +77,9 @@ def find_traces(lake: Path, contract: Contract, person: Person) -> Traces:
     vault = list(_naming(lake, contract, "vault", [f.name for f in contract.identifiers], person))
     cases = [key.encode() for key in keys]
     quarantine = list(_naming(lake, contract, "quarantine", _TOLD, person, cases))
-    mentions = pa.concat_tables([landed.filter(pc.invert(is_own)).select(_PLACE), *vault])
-    return Traces(own, offsets_of(mentions), offsets_of(pa.concat_tables([_NOWHERE, *quarantine])))
+    named = pa.concat_tables([landed.filter(pc.invert(is_own)).select(_PLACE), *vault])
+    mentions = offsets_of(named.filter(pc.invert(is_at(named, own))))
+    return Traces(own, mentions, offsets_of(pa.concat_tables([_NOWHERE, *quarantine])))
 
 
 def _landed(lake: Path, contract: Contract, person: Person) -> pa.Table:

@@ -44,9 +44,10 @@ class Person:
         return pseudonym(self._key, identifier.decode(errors="replace")) == self.person_key
 
     def masked(self, data: bytes) -> bytes:
-        """`data` with stars in place of the identifier, as long as before; escaped ones stay."""
-        found = [m.span(1) for m in self._alike.finditer(data) if self._is_me(m[1])]
-        for start, end in found:
+        """`data` with stars in place of the identifier."""
+        if not self._found(data):
+            data = _ESCAPED.sub(_character, data)
+        for start, end in [m.span(1) for m in self._alike.finditer(data) if self._is_me(m[1])]:
             data = data[:start] + b"*" * (end - start) + data[end:]
         return data
 

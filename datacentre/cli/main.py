@@ -4,7 +4,20 @@ import logging
 
 import typer
 
-from datacentre.cli import contract, demo, gateway, hold, ingest, marts, pull, quarantine, resume, services, upkeep
+from datacentre.cli import (
+    contract,
+    demo,
+    erase,
+    gateway,
+    hold,
+    ingest,
+    marts,
+    pull,
+    quarantine,
+    resume,
+    services,
+    upkeep,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,6 +49,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(contract.app, name="contract")
+app.add_typer(erase.app, name="erase")
 app.add_typer(hold.app, name="hold")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(gateway.keys, name="gateway-key")

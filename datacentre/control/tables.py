@@ -110,3 +110,33 @@ source_key = sa.Table(
     sa.Column("scan", sa.BigInteger, nullable=False),
     sa.Index("source_key_scan", "source", "scan"),
 )
+
+# Who asked to be erased, by pseudonym only. Rows of both tables are never changed.
+erasure_request = sa.Table(
+    "erasure_request",
+    metadata,
+    sa.Column("id", _Number, primary_key=True, autoincrement=True),
+    sa.Column("person_key", sa.String, nullable=False),
+    sa.Column("pseudonym_key_id", sa.String, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("authority", sa.Text, nullable=False),
+    sa.Column("requested_by", sa.String, nullable=False),
+    sa.Column("requested_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# What was certified to be erased, and the SHA-256 of the certificate's file.
+erasure = sa.Table(
+    "erasure",
+    metadata,
+    sa.Column("id", _Number, primary_key=True, autoincrement=True),
+    sa.Column("request", _Number, sa.ForeignKey("erasure_request.id"), nullable=False),
+    sa.Column("person_key", sa.String, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("authority", sa.Text, nullable=False),
+    sa.Column("done_by", sa.String, nullable=False),
+    sa.Column("done_at", Instant, nullable=False),
+    sa.Column("counts", sa.JSON, nullable=False),
+    sa.Column("certificate_sha256", sa.String, nullable=False),
+    sqlite_autoincrement=True,
+)

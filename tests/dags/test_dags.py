@@ -10,7 +10,7 @@ from datacentre.settings import REPOSITORY
 
 DAGS = REPOSITORY / "dags"
 STREAMS = sorted(path.stem for path in (REPOSITORY / "schemas" / "contracts").glob("*.yaml"))
-EXPECTED = {"land", "check", "build", "forget", "reconcile"}
+EXPECTED = {"land", "check", "build", "erase", "forget", "reconcile"}
 HEAVY = ("great_expectations", "dbt", "duckdb", "pyarrow", "deltalake", "pandas", "datacentre.stages")
 
 

@@ -1,0 +1,81 @@
+"""Sign documents with this home's Ed25519 key (RFC 8032), and check them."""
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization as form
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from datacentre.errors import CheckFailed, ContractError
+
+
+def signed(document: Mapping[str, Any], home: Path) -> bytes:
+    """The document and its signature as JSON; the key is made on first use, readable by its owner only."""
+    signature = _private_key(home).sign(_canonical(document))
+    whole = {"document": dict(document), "signature": base64.b64encode(signature).decode()}
+    return json.dumps(whole, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def verified(file: Path, public_key: Path) -> dict[str, Any]:
+    """The document of a signed file. Raises CheckFailed when it isn't what was signed with that key."""
+    try:
+        key = form.load_pem_public_key(public_key.read_bytes())
+    except (OSError, ValueError) as problem:
+        raise ContractError(f"{public_key}: not a public key ({problem})") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise ContractError(f"{public_key}: not an Ed25519 public key")
+    try:
+        whole = json.loads(file.read_bytes())
+        document: dict[str, Any] = whole["document"]
+        key.verify(base64.b64decode(whole["signature"]), _canonical(document))
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise CheckFailed(f"{file}: not a signed document ({problem})") from None
+    except InvalidSignature:
+        raise CheckFailed(f"{file}: was not signed like this with the key {public_key}") from None
+    return document
+
+
+def public_key_file(home: Path) -> Path:
+    """What others need to check; give it out by another way than the documents."""
+    return home / "keys" / "signing.pub.pem"
+
+
+def _canonical(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def _private_key(home: Path) -> Ed25519PrivateKey:
+    file = home / "keys" / "signing.pem"
+    if not file.exists():
+        _create(file)
+    try:
+        key = form.load_pem_private_key(file.read_bytes(), None)
+    except (OSError, ValueError) as problem:
+        raise ContractError(f"{file}: not a private key ({problem}); restore it from backup") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ContractError(f"{file}: not an Ed25519 key; restore it from backup")
+    public = key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
+    public_key_file(home).write_bytes(public)
+    return key
+
+
+def _create(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    pem = Ed25519PrivateKey.generate().private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
+    draft = file.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(pem)
+        out.flush()
+        os.fsync(out.fileno())
+    try:
+        os.link(draft, file)  # the first of two starting processes wins
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

@@ -1,0 +1,193 @@
+"""Erase a person's direct identifiers from every store of the home, and certify it.
+
+Facts stay under the pseudonym. What is asked for holds the pseudonym only: the identifier is needed once, to
+compute it, and is written nowhere.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from connectors.sink.replay import Replayer, only_replay
+from connectors.topic_erasure import begin_segments, delete_below
+from connectors.topics import Topic, describe_topics
+from datacentre.contracts import Contract, load_contracts
+from datacentre.control.erasures import Request, add_request, load_request, record_erasure
+from datacentre.control.store import opened
+from datacentre.errors import CheckFailed, ContractError
+from datacentre.pseudonym import PseudonymKey, load_or_create
+from datacentre.settings import Settings
+from datacentre.signing import signed
+from datacentre.stages.land import land
+from lake.erase import Decided, erase_from_quarantine, erase_from_vault, find_traces
+from lake.home_files import Search, search, take_out
+from lake.marts import only_writer
+from lake.person import Person, patterns_of, pseudonym
+from lake.positions import landed_bases, landed_positions
+from lake.rewrite import Offsets
+from lake.tables import has_tables, open_table
+
+# The local broker looks at retention every 5 minutes, and lets go of the files a second later.
+_BROKER_SECONDS = 420.0
+_POLL_SECONDS = 2.0
+_TABLES = ("lake", "kafka", "marts", "backups", "keys")
+_SHOWN = 10
+
+Told = Callable[[str], None]
+
+
+def request(settings: Settings, identifier: str, reason: str, authority: str, who: str) -> int:
+    """Note that a person is to be erased, by pseudonym; returns the number of the request.
+
+    Raises ContractError when `identifier` isn't one, or stands in what is to be kept.
+    """
+    contracts, key = load_contracts(settings.schemas), load_or_create(settings.home, has_tables(settings.lake))
+    person_key = pseudonym(key, identifier)
+    person = Person(person_key, key, patterns_of(contracts.values()))
+    if not person.holds(identifier.encode()):
+        raise ContractError("--cid: what was given doesn't look like an identifier of any contract")
+    if person.holds(f"{reason}\n{authority}".encode()):
+        raise ContractError("--reason and --authority are kept: they may not hold the person's identifier")
+    with opened(settings.control_url) as control:
+        return add_request(control, person_key, key.id, reason, authority, who)
+
+
+def erase(settings: Settings, number: int, who: str, told: Told = lambda step: None) -> Path:
+    """Carry out one request; returns the certificate. Safe to repeat, and beside running sinks.
+
+    Raises CheckFailed naming the files that hold the person still: nothing is certified then. SourceUnavailable
+    when the broker or other writers don't let it.
+    """
+    contracts, key = load_contracts(settings.schemas), load_or_create(settings.home, has_tables(settings.lake))
+    with opened(settings.control_url) as control:
+        asked = load_request(control, number)
+    if asked.pseudonym_key_id != key.id:
+        raise ContractError(f"request {number} was made with pseudonym key {asked.pseudonym_key_id}; make it anew")
+    person = Person(asked.person_key, key, patterns_of(contracts.values()))
+
+    told("landing what the topics hold")
+    topics = describe_topics(settings.bootstrap_servers, contracts.values())
+    _land(settings, [*topics])
+    cut = {}
+    for stream, topic in topics.items():
+        told(f"{stream}: topic")
+        cut[stream] = _cut_topic(settings, contracts[stream], topic, person)
+    counts = {}
+    for stream, contract in contracts.items():
+        told(f"{stream}: vault and quarantine")
+        counts[stream] = _erase_from_lake(settings, contract, key, person, asked, who)
+    told("logs, reports and stores")
+    loose = search(settings.home, person, left_out=_TABLES).holding
+    for file in loose:
+        take_out(file, person)
+    told("searching every file")
+    searched = _require_none_left(settings, person, asked)
+    found = {
+        "rows": {stream: n for stream, n in counts.items() if any(n.values())},
+        "topic_partitions_cut_below": {stream: offsets for stream, offsets in cut.items() if offsets},
+        "other_files_cleaned": len(loose),
+        "files_searched": searched.files,
+        "bytes_searched": searched.bytes,
+        "files_that_hold_the_identifier": 0,
+    }
+    return _certify(settings, asked, who, found)
+
+
+def _land(settings: Settings, streams: list[str]) -> None:
+    """Only what is in the lake may be cut off the topic."""
+    outcomes = land(replace(settings, sink_instance=""), streams) if streams else ()
+    failed = [f"{o.stream}: {o.detail['error']}" for o in outcomes if "error" in o.detail]
+    if failed:
+        raise CheckFailed(f"a topic is erased only when all of it has landed: {'; '.join(failed)}")
+
+
+def _cut_topic(settings: Settings, contract: Contract, topic: Topic, person: Person) -> dict[int, int]:
+    """The topic's offset below which each partition was cut that still held a record of the person."""
+    bases = landed_bases(settings.lake, contract)
+    first = topic.in_lake(bases).first_offsets
+    traces = find_traces(settings.lake, contract, person)
+    partitions = [p for p, offsets in traces.everywhere.items() if p in first and (offsets >= first[p]).any()]
+    if not partitions:
+        return {}
+    below = begin_segments(settings.bootstrap_servers, topic.name, partitions)
+    _land(settings, [contract.key])
+    positions = landed_positions(settings.lake, contract)
+    if behind := [p for p, offset in below.items() if positions.get(p, 0) - bases.get(p, 0) < offset]:
+        raise CheckFailed(f"{contract.key}: partitions {behind} have not landed up to their end; run it again")
+    delete_below(settings.bootstrap_servers, topic.name, below)
+    return below
+
+
+def _erase_from_lake(
+    settings: Settings, contract: Contract, key: PseudonymKey, person: Person, asked: Request, who: str
+) -> dict[str, int]:
+    """How many rows were the person's own, named the person, or were quarantined."""
+    if open_table(settings.lake, contract, "landed") is None:
+        return {}
+    with only_replay(settings.lake, contract.key):
+        for _ in Replayer(settings.lake, contract, key, who).earlier():
+            pass  # a replay that was cut short needs the bytes
+        traces = find_traces(settings.lake, contract, person)
+        decided = Decided(who, datetime.now(UTC), f"erased by request {asked.id}")
+        erase_from_vault(settings.lake, contract, person, traces)
+        erase_from_quarantine(settings.lake, contract, person, traces, decided)
+    return {
+        "own": _count(traces.own),
+        "of_others": _count(traces.mentions),
+        "quarantined": _count(traces.quarantined),
+    }
+
+
+def _count(offsets: Offsets) -> int:
+    return sum(len(o) for o in offsets.values())
+
+
+def _require_none_left(settings: Settings, person: Person, asked: Request) -> Search:
+    """Search everything, and give the local broker time to let go of the files that were cut off."""
+    deadline = time.monotonic() + _BROKER_SECONDS
+    broker = settings.home / "kafka"
+    while search(broker, person).holding and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+    with only_writer(settings.marts):  # a build holds its database closed to readers
+        searched = search(settings.home, person)
+    if searched.holding:
+        shown = ", ".join(str(file.relative_to(settings.home)) for file in searched.holding[:_SHOWN])
+        raise CheckFailed(
+            f"request {asked.id} is not certified: {len(searched.holding)} files of {settings.home} hold the "
+            f"identifier still: {shown}. Backups: prune them; Kafka: the person's records still arrive, or the broker "
+            f"has not deleted yet; then run: datacentre erase run {asked.id}"
+        )
+    return searched
+
+
+def _certify(settings: Settings, asked: Request, who: str, found: Mapping[str, Any]) -> Path:
+    at = datetime.now(UTC)
+    document = {
+        **asdict(asked),
+        "requested_at": asked.requested_at.isoformat(),
+        "erased_by": who,
+        "erased_at": at.isoformat(),
+        "found": found,
+        "not_searched": _not_searched(settings),
+    }
+    content = signed(document, settings.home)
+    file = settings.home / "erasures" / f"erasure-{asked.id}-{at:%Y%m%dT%H%M%SZ}.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(content)
+    with opened(settings.control_url) as control:
+        record_erasure(control, asked, who, at, found, hashlib.sha256(content).hexdigest())
+    return file
+
+
+def _not_searched(settings: Settings) -> list[str]:
+    """Stores that don't stand in the home, in words: what a certificate can't speak for."""
+    outside = ["copies that readers have made, and backups kept outside the home"]
+    if settings.is_external_broker:
+        outside.append("the broker's disks: it deletes what was cut off at its next look at retention")
+    if not settings.control_url.startswith("sqlite"):
+        outside.append("the control store's own server: free text in it is its administrator's to look at")
+    return outside
