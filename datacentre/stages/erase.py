@@ -149,9 +149,10 @@ def _count(offsets: Offsets) -> int:
 def _require_none_left(settings: Settings, person: Person, asked: Request) -> Search:
     """Search everything, and give the local broker time to let go of the files that were cut off."""
     deadline = time.monotonic() + _BROKER_SECONDS
-    broker = settings.home / "kafka"
-    while search(broker, person).holding and time.monotonic() < deadline:
+    held = {file.parent for file in search(settings.home / "kafka", person).holding}
+    while held and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
+        held = {folder for folder in held if search(folder, person).holding}
     with only_writer(settings.marts):  # a build holds its database closed to readers
         searched = search(settings.home, person)
     if searched.holding:
