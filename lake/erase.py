@@ -1,7 +1,7 @@
 """Take a person out of a stream's vault and quarantine; what is pseudonymous stays.
 
 Rows keep their place, so that topic and lake still reconcile: in the vault a row about the person loses every
-identifier and a row of somebody else the value that names the person; in quarantine a row loses its bytes. The
+identifier but other people's, a row of somebody else the value that names the person; in quarantine a row loses its bytes. The
 files that held them are deleted at once, not at the next vacuum.
 """
 
@@ -79,14 +79,15 @@ def find_traces(lake: Path, contract: Contract, person: Person) -> Traces:
     quarantine = list(_naming(lake, contract, "quarantine", _TOLD, person, cases))
     named = pa.concat_tables([landed.filter(pc.invert(is_own)).select(_PLACE), *vault])
     mentions = offsets_of(named.filter(pc.invert(is_at(named, own))))
-    return Traces(own, mentions, offsets_of(pa.concat_tables([_NOWHERE, *quarantine])))
+    return Traces(own, _joined(mentions, {}), offsets_of(pa.concat_tables([_NOWHERE, *quarantine])))
 
 
 def _landed(lake: Path, contract: Contract, person: Person) -> pa.Table:
     """Place, key and `is_own` of the landed rows that name the person under any pseudonym, or are the person's own."""
     columns = {f.pseudonym_column: f for f in contract.pseudonymised}
     subject = columns.get(PERSON_KEY)
-    numbers = [n for n, f in columns.items() if subject and f.type == "string" and f.pattern != subject.pattern]
+    others = _fields_of_others(contract)
+    numbers = [n for n, f in columns.items() if subject and n != PERSON_KEY and f.name not in others]
     named = [f"list_contains({n}, $person)" if f.type == "array" else f"{n} = $person" for n, f in columns.items()]
     same = " or ".join(f"({n} is not null and {n} in (select {n} from about))" for n in numbers)
     is_about, is_nobodys = ("person_key = $person", "person_key is null") if subject else ("false", "false")
@@ -106,6 +107,15 @@ def _landed(lake: Path, contract: Contract, person: Person) -> pa.Table:
             select kafka_partition, kafka_offset, record_key, is_own from told where is_own or is_named""",
             params={"person": person.person_key} | ({"files": list(pinned.files)} if pinned.files else {}),
         ).to_arrow_table()
+
+
+def _fields_of_others(contract: Contract) -> set[str]:
+    """Identifiers that name other people than the record's subject: of the same kind as the subject's own."""
+    subject = next((f for f in contract.pseudonymised if f.pseudonym_column == PERSON_KEY), None)
+    if subject is None:
+        return set()
+    alike = {f.name for f in contract.pseudonymised if f.type == "array" or f.pattern == subject.pattern}
+    return alike - {subject.name}
 
 
 def _naming(
@@ -146,11 +156,12 @@ def erase_from_vault(lake: Path, contract: Contract, person: Person, traces: Tra
     """
 
     def change(rows: pa.Table, _at: pa.Array) -> pa.Table:
-        own = is_at(rows, traces.own)
+        own, others = is_at(rows, traces.own), _fields_of_others(contract)
         for field in contract.identifiers:
             column = rows[field.name]
-            kept = pa.array([_without(value, person) for value in column.to_pylist()], column.type)
-            new = pc.if_else(own, pa.scalar(None, column.type), kept)
+            new = pa.array([_without(value, person) for value in column.to_pylist()], column.type)
+            if field.name not in others:
+                new = pc.if_else(own, pa.scalar(None, column.type), new)
             rows = rows.set_column(rows.schema.get_field_index(field.name), field.name, new)
         return rows
 
