@@ -1,8 +1,8 @@
 """Take a person out of a stream's vault and quarantine; what is pseudonymous stays.
 
-Rows keep their place, so that topic and lake still reconcile: in the vault a row about the person loses every
-identifier but other people's, a row of somebody else the value that names the person; in quarantine a row loses its bytes. The
-files that held them are deleted at once, not at the next vacuum.
+Rows keep their place, so that topic and lake still reconcile. In the vault a row about the person loses every
+identifier but other people's, a row of somebody else the value that names the person; in quarantine a row loses its
+bytes. The files that held them are deleted at once, not at the next vacuum.
 """
 
 import time
