@@ -66,7 +66,9 @@ def _eager_segments(bootstrap_servers: str, topic: str) -> Iterator[None]:
 
 
 def _alter(admin: KafkaAdminClient, topic: str, changes: Mapping[str, tuple[AlterConfigOp, str | None]]) -> None:
-    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(changes))])
+    answer = admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(changes))])
+    if (said := answer["topic"][topic]) != "OK":
+        raise SourceUnavailable(f"{topic}: the broker refuses to change the topic's settings: {said}")
 
 
 def _append_nothing(bootstrap_servers: str, topic: str, partitions: Sequence[int]) -> dict[int, int]:
