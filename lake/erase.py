@@ -6,7 +6,7 @@ bytes. The files that held them are deleted at once, not at the next vacuum.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,6 +57,11 @@ class Traces:
     @property
     def everywhere(self) -> dict[int, np.ndarray]:
         return _joined(self.named, self.quarantined)
+
+    def below(self, limits: Mapping[int, int]) -> "Traces":
+        """Those below the limit of their partition."""
+        parts = (self.own, self.mentions, self.quarantined)
+        return Traces(*({p: o[o < limits.get(p, 0)] for p, o in part.items()} for part in parts))
 
 
 @dataclass(frozen=True)
@@ -155,13 +160,14 @@ def erase_from_vault(lake: Path, contract: Contract, person: Person, traces: Tra
     Raises SourceUnavailable when upkeep or other writers don't let it.
     """
 
-    def change(rows: pa.Table, _at: pa.Array) -> pa.Table:
+    def change(rows: pa.Table, at: pa.Array) -> pa.Table:
         own, others = is_at(rows, traces.own), _fields_of_others(contract)
         for field in contract.identifiers:
             column = rows[field.name]
             new = pa.array([_without(value, person) for value in column.to_pylist()], column.type)
             if field.name not in others:
                 new = pc.if_else(own, pa.scalar(None, column.type), new)
+            new = pc.if_else(at, new, column)
             rows = rows.set_column(rows.schema.get_field_index(field.name), field.name, new)
         return rows
 
@@ -172,9 +178,10 @@ def erase_from_quarantine(lake: Path, contract: Contract, person: Person, traces
     """As `erase_from_vault`. Open rows are dismissed, so that no replay takes them for deletions."""
 
     def change(rows: pa.Table, at: pa.Array) -> pa.Table:
+        keys = [_without(key, person) for key in rows["record_key"].to_pylist()]
         is_open = pc.and_(at, pc.equal(rows["status"], "open"))
         new = {
-            "record_key": pa.array([_without(key, person) for key in rows["record_key"].to_pylist()], pa.binary()),
+            "record_key": pc.if_else(at, pa.array(keys, pa.binary()), rows["record_key"]),
             "value": pc.if_else(at, None, rows["value"]),
             "patch": pc.if_else(at, None, rows["patch"]),
             "status": pc.if_else(is_open, "dismissed", rows["status"]),

@@ -72,14 +72,16 @@ def erase(settings: Settings, number: int, who: str, told: Told = lambda step: N
     told("landing what the topics hold")
     topics = describe_topics(settings.bootstrap_servers, contracts.values())
     _land(settings, [*topics])
-    cut = {}
-    for stream, topic in topics.items():
-        told(f"{stream}: topic")
-        cut[stream] = _cut_topic(settings, contracts[stream], topic, person)
-    counts = {}
+    decided = Decided(who, datetime.now(UTC), f"erased by request {number}")
+    cut, counts = {}, {}
     for stream, contract in contracts.items():
-        told(f"{stream}: vault and quarantine")
-        counts[stream] = _erase_from_lake(settings, contract, key, person, asked, who)
+        told(f"{stream}: topic, vault and quarantine")
+        limits = landed_positions(settings.lake, contract)
+        cut[stream] = _cut_topic(settings, contract, topics[stream], person) if stream in topics else {}
+        # What comes in behind the cut stays whole: erased from the lake alone, the next run wouldn't find it in the
+        # topic.
+        limits |= {p: offset + landed_bases(settings.lake, contract).get(p, 0) for p, offset in cut[stream].items()}
+        counts[stream] = _erase_from_lake(settings, contract, key, person, limits, decided)
     told("logs, reports and stores")
     loose = search(settings.home, person, left_out=_TABLES).holding
     for file in loose:
@@ -123,16 +125,20 @@ def _cut_topic(settings: Settings, contract: Contract, topic: Topic, person: Per
 
 
 def _erase_from_lake(
-    settings: Settings, contract: Contract, key: PseudonymKey, person: Person, asked: Request, who: str
+    settings: Settings,
+    contract: Contract,
+    key: PseudonymKey,
+    person: Person,
+    limits: Mapping[int, int],
+    decided: Decided,
 ) -> dict[str, int]:
     """How many rows were the person's own, named the person, or were quarantined."""
     if open_table(settings.lake, contract, "landed") is None:
         return {}
     with only_replay(settings.lake, contract.key):
-        for _ in Replayer(settings.lake, contract, key, who).earlier():
+        for _ in Replayer(settings.lake, contract, key, decided.who).earlier():
             pass  # a replay that was cut short needs the bytes
-        traces = find_traces(settings.lake, contract, person)
-        decided = Decided(who, datetime.now(UTC), f"erased by request {asked.id}")
+        traces = find_traces(settings.lake, contract, person).below(limits)
         erase_from_vault(settings.lake, contract, person, traces)
         erase_from_quarantine(settings.lake, contract, person, traces, decided)
     return {
