@@ -95,7 +95,7 @@ def _landed(lake: Path, contract: Contract, person: Person) -> pa.Table:
     numbers = [n for n, f in columns.items() if subject and n != PERSON_KEY and f.name not in others]
     named = [f"list_contains({n}, $person)" if f.type == "array" else f"{n} = $person" for n, f in columns.items()]
     same = " or ".join(f"({n} is not null and {n} in (select {n} from about))" for n in numbers)
-    is_about, is_nobodys = ("person_key = $person", "person_key is null") if subject else ("false", "false")
+    is_about, is_nobodys = ("person_key = $person", "person_key is null") if subject else ("$person is null", "false")
     pinned = snapshot(lake, contract, "landed")
     files = " union all by name from read_parquet($files, hive_partitioning = false, union_by_name = true)"
     with duckdb.connect() as connection:
