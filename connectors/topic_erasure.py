@@ -75,8 +75,9 @@ def _append_nothing(bootstrap_servers: str, topic: str, partitions: Sequence[int
     found: dict[int, int] = {}
 
     def note(problem: confluent_kafka.KafkaError | None, message: confluent_kafka.Message) -> None:
-        if problem is None:
-            found[message.partition()] = message.offset()
+        partition, offset = message.partition(), message.offset()
+        if problem is None and partition is not None and offset is not None:
+            found[partition] = offset
 
     producer = confluent_kafka.Producer(
         {"bootstrap.servers": bootstrap_servers, "transactional.id": f"datacentre-erasure-{uuid4().hex}"}

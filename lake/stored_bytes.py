@@ -49,7 +49,7 @@ def _pieces(file: Path) -> Iterator[bytes]:
         yield from _chunks(opened)
 
 
-def _chunks(opened: IO[bytes]) -> Iterator[bytes]:
+def _chunks(opened: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     """Neighbours overlap, so that what lies across a border is found."""
     before = b""
     while piece := opened.read(_CHUNK):

@@ -24,21 +24,11 @@ def contracts() -> dict[str, Contract]:
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings of a home whose Kafka runs for the whole test run; it looks at retention every second."""
+    """Settings of a home whose Kafka runs for the whole test run."""
     home = tmp_path_factory.mktemp("broker")
     port = two_free_ports()
     settings = from_environment({"DATACENTRE_HOME": str(home), "DATACENTRE_KAFKA_PORT": str(port)})
-    configure = kafka._configure
-
-    def configure_eagerly(settings: Settings) -> Path:
-        file = configure(settings)
-        with file.open("a") as options:
-            options.write("log.retention.check.interval.ms=1000\nlog.initial.task.delay.ms=1000\n")
-        return file
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kafka, "_configure", configure_eagerly)
-        kafka.start(settings)
+    kafka.start(settings)
     yield settings
     kafka.stop(settings)
 

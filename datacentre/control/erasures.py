@@ -38,8 +38,9 @@ def add_request(
         "requested_at": datetime.now(UTC),
     }
     with writing(engine) as connection:
-        done = connection.execute(erasure_request.insert().values(values))
-        return int(done.inserted_primary_key[0])
+        key = connection.execute(erasure_request.insert().values(values)).inserted_primary_key
+    assert key is not None
+    return int(key[0])
 
 
 def load_request(engine: sa.Engine, number: int) -> Request:

@@ -124,6 +124,9 @@ def _configure(settings: Settings) -> Path:
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
         "group.initial.rebalance.delay.ms": "150",
+        # An erasure waits until the files of what it has cut off are gone; the default is to look every 5 minutes.
+        "log.retention.check.interval.ms": "5000",
+        "log.initial.task.delay.ms": "1000",
     }
     file = folder / "server.properties"
     file.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))

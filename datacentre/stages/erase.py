@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import make_url
+
 from connectors.sink.replay import Replayer, only_replay
 from connectors.topic_erasure import begin_segments, delete_below
 from connectors.topics import Topic, describe_topics
@@ -23,6 +25,7 @@ from datacentre.pseudonym import PseudonymKey, load_or_create
 from datacentre.settings import Settings
 from datacentre.signing import signed
 from datacentre.stages.land import land
+from lake.databases import columns_holding, take_out_of_database
 from lake.erase import Decided, erase_from_quarantine, erase_from_vault, find_traces
 from lake.home_files import Search, search, take_out
 from lake.marts import only_writer
@@ -31,10 +34,10 @@ from lake.positions import landed_bases, landed_positions
 from lake.rewrite import Offsets
 from lake.tables import has_tables, open_table
 
-# The local broker looks at retention every 5 minutes, and lets go of the files a second later.
+# A broker with default settings looks at retention every 5 minutes, and lets go of the files a second later.
 _BROKER_SECONDS = 420.0
 _POLL_SECONDS = 2.0
-_TABLES = ("lake", "kafka", "marts", "backups", "keys")
+_TABLES = ("lake", "kafka", "marts", "backups", "keys", "postgresql")
 _SHOWN = 10
 
 Told = Callable[[str], None]
@@ -83,6 +86,7 @@ def erase(settings: Settings, number: int, who: str, told: Told = lambda step: N
         limits |= {p: offset + landed_bases(settings.lake, contract).get(p, 0) for p, offset in cut[stream].items()}
         counts[stream] = _erase_from_lake(settings, contract, key, person, limits, decided)
     told("logs, reports and stores")
+    masked = sum(take_out_of_database(url, person) for url in _databases(settings))
     loose = search(settings.home, person, left_out=_TABLES).holding
     for file in loose:
         take_out(file, person)
@@ -92,6 +96,7 @@ def erase(settings: Settings, number: int, who: str, told: Told = lambda step: N
         "rows": {stream: n for stream, n in counts.items() if any(n.values())},
         "topic_partitions_cut_below": {stream: offsets for stream, offsets in cut.items() if offsets},
         "other_files_cleaned": len(loose),
+        "database_values_masked": masked,
         "files_searched": searched.files,
         "bytes_searched": searched.bytes,
         "files_that_hold_the_identifier": 0,
@@ -161,6 +166,12 @@ def _require_none_left(settings: Settings, person: Person, asked: Request) -> Se
         held = {folder for folder in held if search(folder, person).holding}
     with only_writer(settings.marts):  # a build holds its database closed to readers
         searched = search(settings.home, person)
+    for url in _databases(settings):
+        if held_in := columns_holding(url, person):
+            raise CheckFailed(
+                f"request {asked.id} is not certified: {', '.join(held_in)} hold the identifier again, somebody has "
+                f"written it meanwhile; run: datacentre erase run {asked.id}"
+            )
     if searched.holding:
         shown = ", ".join(str(file.relative_to(settings.home)) for file in searched.holding[:_SHOWN])
         raise CheckFailed(
@@ -169,6 +180,12 @@ def _require_none_left(settings: Settings, person: Person, asked: Request) -> Se
             f"has not deleted yet; then run: datacentre erase run {asked.id}"
         )
     return searched
+
+
+def _databases(settings: Settings) -> list[str]:
+    """PostgreSQL only: SQLite stores are files of the home."""
+    urls = (settings.control_url, settings.airflow_database_url)
+    return [url for url in urls if url.startswith("postgresql")]
 
 
 def _certify(settings: Settings, asked: Request, who: str, found: Mapping[str, Any]) -> Path:
@@ -195,6 +212,9 @@ def _not_searched(settings: Settings) -> list[str]:
     outside = ["copies that readers have made, and backups kept outside the home"]
     if settings.is_external_broker:
         outside.append("the broker's disks: it deletes what was cut off at its next look at retention")
-    if not settings.control_url.startswith("sqlite"):
-        outside.append("the control store's own server: free text in it is its administrator's to look at")
+    own = (settings.postgresql_url("control"), settings.postgresql_url("airflow"))
+    for url in _databases(settings):
+        if url not in own:
+            shown = make_url(url).render_as_string(hide_password=True)
+            outside.append(f"files of the server of {shown}: its values were searched, its write-ahead log was not")
     return outside
