@@ -38,7 +38,7 @@ def parts(settings: Settings) -> dict[str, Part]:
             partial(_start_gateway, settings),
             lambda: gateway.stop(settings),
             lambda: gateway.is_running(settings),
-            lambda: gateway.start(settings),
+            lambda: gateway.launch(settings),
         ),
         "airflow": Part(
             partial(_start_airflow, settings),

@@ -17,9 +17,7 @@ _POLL_SECONDS = 0.2
 
 def start(settings: Settings) -> process.ServiceProcess:
     """Start it and wait until it answers. Raises SourceUnavailable with its last words when it doesn't."""
-    argv = [sys.executable, "-m", "datacentre.cli", NAME]
-    own = {"DATACENTRE_HOME": str(settings.home), "DATACENTRE_GATEWAY_PORT": str(settings.gateway_port)}
-    started = process.start(settings.run, NAME, argv, os.environ | own, settings.home)
+    started = launch(settings)
     deadline = time.monotonic() + _START_SECONDS
     while not answers(settings):
         if process.running(settings.run, NAME) is None or time.monotonic() > deadline:
@@ -28,6 +26,13 @@ def start(settings: Settings) -> process.ServiceProcess:
             raise SourceUnavailable(f"the gateway does not start: {said} (log: {started.log})")
         time.sleep(_POLL_SECONDS)
     return started
+
+
+def launch(settings: Settings) -> process.ServiceProcess:
+    """Start it, without waiting for an answer."""
+    argv = [sys.executable, "-m", "datacentre.cli", NAME]
+    own = {"DATACENTRE_HOME": str(settings.home), "DATACENTRE_GATEWAY_PORT": str(settings.gateway_port)}
+    return process.start(settings.run, NAME, argv, os.environ | own, settings.home)
 
 
 def stop(settings: Settings) -> bool:
