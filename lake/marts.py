@@ -1,35 +1,27 @@
 """The marts database: its sources before a build, its published versions after one.
 
-A build works in `work.duckdb`; a good one is copied to `centre-<number>.duckdb` and a pointer is
-swapped. Readers keep the version they opened, and a failed build leaves the last good one readable.
+A build reads a copy of the certified rows and works in `work.duckdb`; a good one is copied to
+`centre-<number>.duckdb` and a pointer is swapped. Readers keep the version they opened, and a failed build leaves the
+last good one readable.
 """
 
 import fcntl
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import landed_schema
 from datacentre.control.certificates import CertifiedRange
 from datacentre.errors import CheckFailed, SourceUnavailable
+from lake.certified_rows import CATALOG, range_table
 from lake.snapshot import Snapshot
 
 _POINTER = "CURRENT"
 _KEPT = 3
-_RANGES = pa.schema(
-    [
-        ("stream", pa.string()),
-        ("certificate_id", pa.int64()),
-        ("kafka_partition", pa.int32()),
-        ("start_offset", pa.int64()),
-        ("next_offset", pa.int64()),
-    ]
-)
 
 
 def work_file(marts: Path) -> Path:
@@ -48,40 +40,38 @@ def only_writer(marts: Path) -> Iterator[None]:
         yield
 
 
-def prepare(
-    file: Path,
-    contracts: Mapping[str, Contract],
-    snapshots: Mapping[str, Snapshot],
-    certified: Mapping[str, Sequence[CertifiedRange]],
-    reference: Path,
-) -> None:
-    """Point the sources of the marts at pinned files, cut to the certified offset ranges.
+def prepare(file: Path, copy: Path, streams: Iterable[str], reference: Path) -> None:
+    """Point the sources of the marts at the copy of the certified rows.
 
-    Creates schema `lake` (one view per stream: its landed columns and `certificate_id`, and
-    `certified_range`) and schema `reference` (one table per list).
+    Creates schema `lake` (one view per stream: its landed columns and `certificate_id`) and schema `reference` (one
+    table per list). The views work where `copy` is attached as `certified`.
     """
     with duckdb.connect(str(file)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("create schema if not exists lake")
         connection.execute("create schema if not exists reference")
-        ranges = _range_table(certified)
+        connection.execute(f"attach {_literal(copy)} as {CATALOG} (read_only)")
+        for key in streams:
+            connection.execute(f"create or replace view lake.{key} as from {CATALOG}.main.{key}")
+        for path in sorted(reference.glob("*.csv")):
+            connection.execute(f"create or replace table reference.{path.stem} as from read_csv({_literal(path)})")
+
+
+def pin(
+    file: Path,
+    contracts: Mapping[str, Contract],
+    snapshots: Mapping[str, Snapshot],
+    certified: Mapping[str, Sequence[CertifiedRange]],
+) -> None:
+    """Point the sources at pinned files of the lake, cut to `lake.certified_range`: a published version needs no
+    copy."""
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        ranges = range_table(certified)
         connection.execute("create or replace table lake.certified_range as from ranges")
         for key, contract in contracts.items():
             connection.execute(_view(contract, snapshots[key]))
-        for path in sorted(reference.glob("*.csv")):
-            source = str(path).replace("'", "''")
-            connection.execute(f"create or replace table reference.{path.stem} as from read_csv('{source}')")
         del ranges
-
-
-def _range_table(certified: Mapping[str, Sequence[CertifiedRange]]) -> pa.Table:
-    rows = [
-        (key, r.certificate_id, r.partition, r.start_offset, r.next_offset)
-        for key, ranges in certified.items()
-        for r in ranges
-    ]
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(_RANGES)
-    return pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, _RANGES, strict=True)], schema=_RANGES)
 
 
 def _view(contract: Contract, pinned: Snapshot) -> str:
@@ -102,9 +92,13 @@ def _rows(contract: Contract, pinned: Snapshot) -> str:
             del empty
         nulls = ", ".join(f'null::{kind} as "{name}"' for name, kind, *_ in described)
         return f"select {nulls} where false"
-    files = ", ".join("'" + f.replace("'", "''") + "'" for f in pinned.files)
+    files = ", ".join(_literal(f) for f in pinned.files)
     options = "hive_partitioning = true, union_by_name = true, hive_types = {'ingest_date': date}"
     return f"from read_parquet([{files}], {options})"
+
+
+def _literal(path: Path | str) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def publish(marts: Path) -> Path:

@@ -18,7 +18,8 @@ from datacentre.errors import CheckFailed
 from datacentre.settings import Settings
 from datacentre.stages.freshness import measure
 from datacentre.stages.outcome import Outcome, store
-from lake.marts import only_writer, prepare, publish, work_file
+from lake.certified_rows import certified_file, follow_certificates
+from lake.marts import only_writer, pin, prepare, publish, work_file
 from lake.snapshot import snapshot
 
 _LAST = "last_certificate"
@@ -36,9 +37,12 @@ def build(settings: Settings) -> Outcome:
     with opened(settings.control_url) as control, only_writer(settings.marts):
         # Certificates first: files that are read afterwards hold at least what they cover.
         certified = certified_by_stream(control, contracts)
-        snapshots = {key: snapshot(settings.lake, contract, "landed") for key, contract in contracts.items()}
-        prepare(work_file(settings.marts), contracts, snapshots, certified, settings.reference)
+        work, copy = work_file(settings.marts), certified_file(settings.marts)
+        follow_certificates(copy, settings.lake, contracts, certified)
+        prepare(work, copy, contracts, settings.reference)
         nodes = _run_models(settings)
+        snapshots = {key: snapshot(settings.lake, contract, "landed") for key, contract in contracts.items()}
+        pin(work, contracts, snapshots, certified)
         version = publish(settings.marts)
         published_at, above = datetime.now(UTC), _last_certificate(control)
         shown = list(measure(settings, contracts, certified, above, version.name, published_at))
@@ -106,6 +110,7 @@ def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
     from dbt.cli.main import dbtRunner
 
     os.environ["DATACENTRE_MARTS_FILE"] = str(work_file(settings.marts))
+    os.environ["DATACENTRE_CERTIFIED_FILE"] = str(certified_file(settings.marts))
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
     project = str(settings.dbt_project)
     places = ["--project-dir", project, "--profiles-dir", project]

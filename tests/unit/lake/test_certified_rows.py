@@ -1,0 +1,117 @@
+"""The copy of the certified rows follows the certificates, whatever happens to them."""
+
+import random
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from datacentre.contracts import Contract
+from datacentre.contracts.columns import landed_schema
+from datacentre.control.certificates import CertifiedRange
+from lake.certified_rows import follow_certificates
+from lake.commit import append
+from lake.commit_log import CommitLog
+from lake.tables import create_table
+from lake.upkeep import keep_up
+
+STREAM = "dot__departures"
+AT = datetime(2026, 3, 1, 10, tzinfo=UTC)
+Rows = set[tuple[int, int, int]]
+
+
+@pytest.fixture
+def contract(contracts: dict[str, Contract]) -> Contract:
+    return contracts[STREAM]
+
+
+def land(log: CommitLog, contract: Contract, partition: int, start: int, count: int) -> None:
+    schema = landed_schema(contract)
+    columns = {
+        "kafka_partition": [partition] * count,
+        "kafka_offset": list(range(start, start + count)),
+        "broker_time": [AT] * count,
+        "ingest_date": [date(2026, 3, 1)] * count,
+        "flight": [f"KB{partition}-{offset}" for offset in range(start, start + count)],
+    }
+    arrays = [pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(count, f.type) for f in schema]
+    append(log, pa.Table.from_arrays(arrays, schema=schema), {partition: (start, start + count)}, "rules")
+
+
+def followed(tmp_path: Path, contract: Contract, certified: list[CertifiedRange]) -> Rows:
+    file = tmp_path / "certified.duckdb"
+    follow_certificates(file, tmp_path / "lake", {STREAM: contract}, {STREAM: certified})
+    with duckdb.connect(str(file), read_only=True) as connection:
+        rows = connection.execute(f"select kafka_partition, kafka_offset, certificate_id from {STREAM}").fetchall()
+    assert len(rows) == len(set(rows))
+    return set(rows)
+
+
+def wanted(certified: list[CertifiedRange], ends: dict[int, int]) -> Rows:
+    return {
+        (r.partition, offset, r.certificate_id)
+        for r in certified
+        for offset in range(r.start_offset, min(r.next_offset, ends.get(r.partition, 0)))
+    }
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_it_holds_what_the_certificates_cover(tmp_path: Path, contract: Contract, seed: int) -> None:
+    chance = random.Random(seed)
+    log = CommitLog(create_table(tmp_path / "lake", contract, "landed", "cluster/topic"))
+    ends, certified, numbered = {0: 0, 1: 0}, [], 0
+    for _ in range(8):
+        for _ in range(chance.randint(1, 4)):
+            partition, count = chance.randint(0, 1), chance.randint(1, 9)
+            land(log, contract, partition, ends[partition], count)
+            numbered += 1
+            if chance.random() < 0.7:
+                certified.append(CertifiedRange(numbered, partition, ends[partition], ends[partition] + count))
+            ends[partition] += count
+        if certified and chance.random() < 0.5:  # checked anew: the same offsets under another number
+            numbered += 1
+            given_up = certified.pop(chance.randrange(len(certified)))
+            certified.append(replace(given_up, certificate_id=numbered))
+        if certified and chance.random() < 0.3:
+            certified.pop(chance.randrange(len(certified)))
+        if chance.random() < 0.3:
+            keep_up(tmp_path / "lake", contract, retention_hours=0)
+            log.follow()
+        assert followed(tmp_path, contract, certified) == wanted(certified, ends)
+
+
+def test_what_it_has_is_not_read_again(tmp_path: Path, contract: Contract) -> None:
+    log = CommitLog(create_table(tmp_path / "lake", contract, "landed", "cluster/topic"))
+    land(log, contract, 0, 0, 5)
+    first = CertifiedRange(1, 0, 0, 5)
+    assert len(followed(tmp_path, contract, [first])) == 5
+    for file in (tmp_path / "lake").rglob("*.parquet"):
+        file.unlink()
+    land(log, contract, 0, 5, 3)
+
+    assert len(followed(tmp_path, contract, [first, CertifiedRange(2, 0, 5, 8)])) == 8
+
+
+def test_a_stream_with_other_columns_is_copied_whole(tmp_path: Path, contract: Contract) -> None:
+    log = CommitLog(create_table(tmp_path / "lake", contract, "landed", "cluster/topic"))
+    land(log, contract, 0, 0, 5)
+    certified = [CertifiedRange(1, 0, 0, 5)]
+    followed(tmp_path, contract, certified)
+    with duckdb.connect(str(tmp_path / "certified.duckdb")) as connection:
+        connection.execute(f"alter table {STREAM} drop column event_id")
+
+    assert len(followed(tmp_path, contract, certified)) == 5
+    with duckdb.connect(str(tmp_path / "certified.duckdb")) as connection:
+        connection.execute(f"select event_id from {STREAM}")
+
+
+def test_a_column_that_no_file_has_yet_is_null(tmp_path: Path, contract: Contract) -> None:
+    log = CommitLog(create_table(tmp_path / "lake", contract, "landed", "cluster/topic"))
+    land(log, contract, 0, 0, 5)
+    added = replace(contract.fields[-1], name="belly_cargo_kg")
+    evolved = replace(contract, fields=(*contract.fields, added))
+
+    assert len(followed(tmp_path, evolved, [CertifiedRange(1, 0, 0, 5)])) == 5
