@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -28,6 +28,8 @@ class Settings:
     `database` is one of DATABASES: where this home keeps its control store and Airflow's metadata, but for a store
     that is named by its URL; empty, and so SQLite, until the first `up` decides. `control_url` and
     `airflow_database_url` are SQLAlchemy's.
+
+    Alerts go to `alert_webhook` as JSON and by mail to `alert_smtp`; both may hold a secret, so they aren't shown.
 
     Paths are absolute. `flush_rows` and `flush_bytes` bound one batch of the sink per stream,
     `flush_seconds` the age of its oldest record. A sink with a `sink_instance` keeps its place in
@@ -56,6 +58,8 @@ class Settings:
     database: str = ""
     postgresql_port: int = 15_432
     airflow_database: str = ""
+    alert_webhook: str = field(default="", repr=False)
+    alert_smtp: str = field(default="", repr=False)
 
     @property
     def contracts(self) -> Path:
@@ -145,6 +149,8 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         database=database,
         postgresql_port=postgresql_port,
         airflow_database=env.get("DATACENTRE_AIRFLOW_DATABASE_URL", ""),
+        alert_webhook=env.get("DATACENTRE_ALERT_WEBHOOK", ""),
+        alert_smtp=env.get("DATACENTRE_ALERT_SMTP", ""),
     )
 
 

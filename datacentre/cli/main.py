@@ -5,6 +5,7 @@ import logging
 import typer
 
 from datacentre.cli import (
+    alerts,
     contract,
     demo,
     erase,
@@ -32,6 +33,7 @@ for command in (
     services.up,
     services.down,
     services.status,
+    alerts.alerts,
     services.supervise,
     ingest.send,
     pull.pull,

@@ -82,7 +82,15 @@ def status(json: Json = False) -> None:
     again = supervisor.restarts(settings.run)
     streams = _streams(settings, is_broker_up=running["kafka"])
     if json:
-        print_json({"home": str(settings.home), "services": running, "restarts": again, "streams": streams})
+        print_json(
+            {
+                "home": str(settings.home),
+                "services": running,
+                "restarts": again,
+                "streams": streams,
+                "open_alerts": _open_alerts(settings),
+            }
+        )
         return
     rows = [[name, runs, again[name]] for name, runs in running.items()]
     print_table(f"Services of {settings.home}", ["service", "runs", "started again"], rows)
@@ -93,6 +101,16 @@ def status(json: Json = False) -> None:
         [[s[c] for c in columns] for s in streams],
     )
     out.print(f"marts: {_marts(settings)}")
+    if waiting := _open_alerts(settings):
+        out.print(f"{waiting} alerts are open: datacentre alerts")
+
+
+def _open_alerts(settings: Settings) -> int:
+    from datacentre.control.alerts import open_alerts
+    from datacentre.control.store import opened
+
+    with opened(settings.control_url) as store:
+        return len(open_alerts(store))
 
 
 def _marts(settings: Settings) -> str:

@@ -92,6 +92,23 @@ ops_freshness = sa.Table(
     sa.Index("ops_freshness_newest", "stream", "id"),
 )
 
+# What somebody should look at: at most one open row per kind and stream. `told_at` stays null until every channel of
+# the settings has taken it.
+alert = sa.Table(
+    "alert",
+    metadata,
+    sa.Column("id", _Number, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("stream", sa.String, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("raised_at", Instant, nullable=False),
+    sa.Column("seen_at", Instant, nullable=False),
+    sa.Column("times", sa.BigInteger, nullable=False),
+    sa.Column("told_at", Instant),
+    sa.Column("resolved_at", Instant),
+    sa.Index("alert_open", "kind", "stream", "resolved_at"),
+)
+
 # How far a database source has read: the last row that Kafka acknowledged.
 source_position = sa.Table(
     "source_position",

@@ -72,6 +72,8 @@ def _settings(settings: Settings) -> dict[str, str]:
         "DATACENTRE_DATABASE": settings.database,
         "DATACENTRE_POSTGRESQL_PORT": str(settings.postgresql_port),
         "DATACENTRE_AIRFLOW_DATABASE_URL": settings.airflow_database,
+        "DATACENTRE_ALERT_WEBHOOK": settings.alert_webhook,
+        "DATACENTRE_ALERT_SMTP": settings.alert_smtp,
         "DATACENTRE_JAR_CACHE": str(settings.jar_cache),
         "DATACENTRE_FLUSH_ROWS": str(settings.flush_rows),
         "DATACENTRE_FLUSH_BYTES": str(settings.flush_bytes),

@@ -1,7 +1,6 @@
 """Build the marts with dbt from what is certified, then publish them."""
 
 import hashlib
-import logging
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from datacentre.control.outcomes import recent
 from datacentre.control.store import opened
 from datacentre.errors import CheckFailed
 from datacentre.settings import Settings
+from datacentre.stages.alerting import alarm, clear
 from datacentre.stages.freshness import measure
 from datacentre.stages.outcome import Outcome, store
 from lake.certified_rows import certified_file, follow_certificates
@@ -23,7 +23,6 @@ from lake.marts import only_writer, pin, prepare, publish, work_file
 from lake.snapshot import snapshot
 
 _LAST = "last_certificate"
-_log = logging.getLogger(__name__)
 
 
 def build(settings: Settings) -> Outcome:
@@ -60,7 +59,7 @@ def build(settings: Settings) -> Outcome:
                 "published": version.name,
                 "nodes": nodes,
                 _LAST: last,
-                "late": _late(contracts, shown),
+                "late": _late(settings, control, contracts, shown),
             },
         )
         store(control, outcome)
@@ -73,15 +72,20 @@ def _last_certificate(control: sa.Engine) -> int:
     return int(before[0].detail.get(_LAST, 0)) if before else 0
 
 
-def _late(contracts: Mapping[str, Contract], shown: Iterable[Freshness]) -> dict[str, float]:
+def _late(
+    settings: Settings, control: sa.Engine, contracts: Mapping[str, Contract], shown: Iterable[Freshness]
+) -> dict[str, float]:
     """Streams of whose new rows one in twenty came later than the contract promises, with that age in seconds."""
-    late = {f.stream: f.produced_p95 for f in shown if f.produced_p95 > contracts[f.stream].freshness_seconds}
-    for stream, age in late.items():
-        promised = contracts[stream].freshness_seconds
-        _log.warning(
-            "%s: late, its new rows came into the marts after %.0f s (p95), promised %d", stream, age, promised
-        )
-    return {stream: round(age, 1) for stream, age in late.items()}
+    late: dict[str, float] = {}
+    for found in shown:
+        age, promised = found.produced_p95, contracts[found.stream].freshness_seconds
+        if age > promised:
+            late[found.stream] = round(age, 1)
+            text = f"new rows came into the marts after {age:.0f} s (p95), promised {promised}"
+            alarm(settings, control, "late", found.stream, text)
+        else:
+            clear(settings, control, "late", found.stream)
+    return late
 
 
 def _run_models(settings: Settings) -> int:

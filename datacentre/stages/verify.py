@@ -9,8 +9,10 @@ import numpy as np
 from connectors.sink.topic_offsets import read_offsets
 from connectors.topics import Topic, describe_topics
 from datacentre.contracts import Contract, choose, load_contracts
+from datacentre.control.store import opened
 from datacentre.errors import CheckFailed
 from datacentre.settings import Settings
+from datacentre.stages.alerting import alarm, clear
 from lake.offsets import held_offsets
 from lake.positions import landed_bases, landed_positions
 from lake.tables import bound_topic, open_table
@@ -61,6 +63,23 @@ def verify(
             topic = replace(topic, first_offsets=now.first_offsets)
         reports += _stream_reports(settings, contract, topic, in_topic, positions[key], scope)
     return tuple(reports)
+
+
+def reconcile(settings: Settings) -> tuple[PartitionReport, ...]:
+    """Compare what lies below the lake's positions; an alert per stream with a difference.
+
+    Raises CheckFailed naming stream, partition and offsets.
+    """
+    reports = verify(settings, scope="landed")
+    with opened(settings.control_url) as control:
+        for stream in sorted({r.stream for r in reports}):
+            wrong = [f"partition {r.partition}: {d}" for r in reports if r.stream == stream for d in r.differences]
+            if wrong:
+                alarm(settings, control, "difference", stream, "; ".join(wrong))
+            else:
+                clear(settings, control, "difference", stream)
+    require_agreement(reports)
+    return reports
 
 
 def require_agreement(reports: Sequence[PartitionReport]) -> None:

@@ -1,5 +1,6 @@
 """Airflow as `datacentre up` starts it: once per test run, because a start takes half a minute."""
 
+import shutil
 import stat
 import time
 from contextlib import closing
@@ -7,6 +8,8 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
+from datacentre.control.alerts import open_alerts
+from datacentre.control.store import opened
 from datacentre.errors import CheckFailed, ContractError
 from datacentre.services import airflow, postgresql, process
 from datacentre.services.airflow_api import Client
@@ -65,6 +68,24 @@ def test_a_commit_is_announced_and_wakes_the_check(running) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     airflow.wait(running, "check", runs[0]["dag_run_id"], seconds=120)
+
+
+def test_a_failed_task_is_an_alert_until_the_next_run_succeeds(running) -> None:
+    log = running.lake / "landed" / "dot__departures" / "_delta_log"
+    log.mkdir(parents=True)
+    (log / f"{0:020}.json").write_text("no log entry")
+    run_id = airflow.trigger(running, "check")
+    with pytest.raises(CheckFailed):
+        airflow.wait(running, "check", run_id, seconds=120)
+    with opened(running.control_url) as control:
+        (found,) = open_alerts(control)
+    assert (found.kind, found.stream) == ("task failed", "check")
+    assert found.text.startswith("report: dot__departures: ")
+
+    shutil.rmtree(running.lake)
+    airflow.wait(running, "check", airflow.trigger(running, "check"), seconds=120)
+    with opened(running.control_url) as control:
+        assert open_alerts(control) == ()
 
 
 def test_failed_run_names_its_task_and_log(running) -> None:

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 _SHARED_WITH_TASKS = (
     "pandas",
@@ -23,6 +24,7 @@ _SHARED_WITH_TASKS = (
     "dbt.cli.main",
     "dbt.adapters.duckdb",
     "expectations.gate",
+    "datacentre.stages.alerting",
     "datacentre.stages.land",
     "datacentre.stages.check",
     "datacentre.stages.build",
@@ -50,4 +52,19 @@ def _wait_for_migration(migrated: Path) -> None:
 if sys.argv[1:2] in _SERVICES and "DATACENTRE_AIRFLOW_MIGRATED" in os.environ:
     _wait_for_migration(Path(os.environ["DATACENTRE_AIRFLOW_MIGRATED"]))
 
-__all__: list[str] = []
+
+def task_policy(task: Any) -> None:
+    """Called by Airflow for every task that it reads: a failure becomes an alert, the next success ends it."""
+    task.on_failure_callback = [_task_failed]
+    task.on_success_callback = [_task_succeeded]
+
+
+def _task_failed(context: Any) -> None:
+    importlib.import_module("datacentre.stages.alerting").task_failed(context)
+
+
+def _task_succeeded(context: Any) -> None:
+    importlib.import_module("datacentre.stages.alerting").task_succeeded(context)
+
+
+__all__ = ["task_policy"]

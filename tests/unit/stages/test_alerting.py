@@ -1,0 +1,141 @@
+"""Alerts: told once by webhook and mail, again while a channel refuses, and once more when they are over."""
+
+import socketserver
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from datacentre.control.alerts import open_alerts, recent_alerts
+from datacentre.control.store import opened
+from datacentre.settings import Settings, from_environment
+from datacentre.stages.alerting import alarm, clear, task_failed, task_succeeded
+from tests.unit.services.json_server import JsonHandler, serving
+
+STREAM = "dot__exit_survey"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return from_environment({"DATACENTRE_HOME": str(tmp_path)})
+
+
+@pytest.fixture
+def control(settings: Settings) -> Iterator[sa.Engine]:
+    with opened(settings.control_url) as store:
+        yield store
+
+
+@contextmanager
+def webhook(status: list[int]) -> Iterator[tuple[str, list[Any]]]:
+    """Answers with the first status, which a test may change; keeps what it is sent."""
+    sent: list[Any] = []
+
+    class Handler(JsonHandler):
+        def do_POST(self) -> None:
+            sent.append(self.body())
+            self.answer(status[0], {})
+
+    with serving(Handler) as port:
+        yield f"http://127.0.0.1:{port}/hook", sent
+
+
+@contextmanager
+def mailbox() -> Iterator[tuple[int, list[str]]]:
+    """A mail server that takes whatever it is given (RFC 5321, the commands that a client must use)."""
+    mails: list[str] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"220 ready\r\n")
+            while line := self.rfile.readline():
+                if line.upper().startswith(b"DATA"):
+                    self.wfile.write(b"354 go on\r\n")
+                    body = b"".join(iter(self.rfile.readline, b".\r\n"))
+                    mails.append(body.decode())
+                self.wfile.write(b"221 bye\r\n" if line.upper().startswith(b"QUIT") else b"250 fine\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1], mails
+        server.shutdown()
+
+
+def test_it_is_told_once_and_once_more_when_it_is_over(settings: Settings, control: sa.Engine) -> None:
+    with webhook([200]) as (url, sent), mailbox() as (port, mails):
+        smtp = f"smtp://127.0.0.1:{port}?from=centre@example.bt&to=night@example.bt"
+        told = replace(settings, alert_webhook=url, alert_smtp=smtp)
+        for age in (700, 800):
+            alarm(told, control, "late", STREAM, f"{age} s")
+        clear(told, control, "late", STREAM)
+        clear(told, control, "late", STREAM)
+
+    assert [(m["state"], m["kind"], m["stream"], m["text"]) for m in sent] == [
+        ("open", "late", STREAM, "700 s"),
+        ("resolved", "late", STREAM, "800 s"),
+    ]
+    assert [mail.count(f"late: {STREAM}") for mail in mails] == [1, 1]
+    assert "To: night@example.bt" in mails[0] and "text: 700 s" in mails[0]
+    (kept,) = recent_alerts(control)
+    assert (kept.times, kept.text) == (2, "800 s")
+    assert kept.resolved_at is not None
+    assert open_alerts(control) == ()
+
+
+def test_a_channel_that_refuses_stops_nothing_and_is_tried_again(settings: Settings, control: sa.Engine) -> None:
+    status = [500]
+    with webhook(status) as (url, sent):
+        told = replace(settings, alert_webhook=url)
+        alarm(told, control, "held", STREAM, "first")
+        assert open_alerts(control)[0].told_at is None
+        status[0] = 200
+        alarm(told, control, "held", STREAM, "second")
+        alarm(told, control, "held", STREAM, "third")
+
+    assert [m["text"] for m in sent] == ["first", "second"]
+    assert open_alerts(control)[0].told_at is not None
+
+
+def test_kinds_and_streams_are_alerts_of_their_own(settings: Settings, control: sa.Engine) -> None:
+    alarm(settings, control, "late", STREAM, "a")
+    alarm(settings, control, "held", STREAM, "b")
+    alarm(settings, control, "late", "dot__departures", "c")
+    clear(settings, control, "late", STREAM)
+
+    assert [(a.kind, a.stream) for a in open_alerts(control)] == [("held", STREAM), ("late", "dot__departures")]
+
+
+def test_a_task_that_fails_is_an_alert_until_it_succeeds(
+    settings: Settings, control: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATACENTRE_HOME", str(settings.home))
+    context = {
+        "task_instance": SimpleNamespace(task_id="publish", dag_id="build"),
+        "exception": RuntimeError("dbt: models/marts/fct_service_case.sql: no such column"),
+    }
+    task_failed(context)
+    (found,) = open_alerts(control)
+    assert (found.stream, found.text) == ("build", "publish: dbt: models/marts/fct_service_case.sql: no such column")
+
+    task_succeeded(context)
+    assert open_alerts(control) == ()
+
+
+def test_a_store_that_is_down_is_told_too(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "control.sqlite").mkdir()
+    with webhook([200]) as (url, sent):
+        monkeypatch.setenv("DATACENTRE_HOME", str(tmp_path))
+        monkeypatch.setenv("DATACENTRE_ALERT_WEBHOOK", url)
+        task_failed({"task_instance": SimpleNamespace(task_id="certify", dag_id="check"), "exception": OSError("x")})
+
+    assert "control store" in sent[0]["text"]
+
+
+def test_secrets_of_the_channels_are_not_shown(settings: Settings) -> None:
+    assert "hush" not in repr(replace(settings, alert_smtp="smtp://a:hush@host", alert_webhook="https://host/hush"))
