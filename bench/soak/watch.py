@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -56,20 +56,24 @@ class Watch:
 
     def _run(self) -> None:
         while True:
-            mib = {name: self._look(pid) for name, pid in processes(self._settings).items()}
+            mib = self._memory()
             self.samples.append(Sample(self.now, mib, sum(self._cpu.values()), self._lag()))
             if self._closing.wait(_SAMPLE_SECONDS):
                 return
 
-    def _look(self, pid: int) -> float:
+    def _memory(self) -> dict[str, float]:
+        """MiB by recorded process, its children included; one that is recorded itself counts as its own only."""
+        roots = processes(self._settings)
+        return {name: self._look(pid, set(roots.values()) - {pid}) for name, pid in roots.items()}
+
+    def _look(self, pid: int, others: Set[int]) -> float:
         total = 0.0
         with suppress(psutil.Error):
-            root = psutil.Process(pid)
-            for one in [root, *root.children(recursive=True)]:
-                with suppress(psutil.Error):
-                    times = one.cpu_times()
-                    self._cpu[one.pid, one.create_time()] = times.user + times.system
-                    total += one.memory_full_info().pss / 2**20
+            one = psutil.Process(pid)
+            times = one.cpu_times()
+            self._cpu[one.pid, one.create_time()] = times.user + times.system
+            total += one.memory_full_info().pss / 2**20
+            total += sum(self._look(child.pid, others) for child in one.children() if child.pid not in others)
         return total
 
     def _lag(self) -> int | None:
