@@ -4,16 +4,17 @@ import json
 import logging
 import smtplib
 import ssl
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from datacentre.errors import ContractError
 from datacentre.settings import Settings
 
 _SECONDS = 5.0
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _log = logging.getLogger(__name__)
 
 
@@ -23,7 +24,7 @@ def tell(settings: Settings, subject: str, document: dict[str, object]) -> bool:
     for name, send in _channels(settings):
         try:
             send(subject, document)
-        except (OSError, ValueError, ContractError, urllib.error.URLError, smtplib.SMTPException) as problem:
+        except Exception as problem:  # whatever answers there: an alert must not end the stage that raises it
             _log.error("the alert %r was not told by %s: %s", subject, name, problem)
             is_taken = False
     return is_taken
@@ -36,11 +37,21 @@ def _channels(settings: Settings) -> Iterator[tuple[str, Callable[[str, dict[str
         yield "mail", lambda subject, document: _mail(settings.alert_smtp, subject, document)
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Followed, a POST becomes a GET of a login page, whose 200 would count as told."""
+
+    def redirect_request(self, *arguments: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)
+
+
 def _post(url: str, document: dict[str, object]) -> None:
     request = urllib.request.Request(
         url, json.dumps(document, default=str).encode(), {"Content-Type": "application/json"}, method="POST"
     )
-    with urllib.request.urlopen(request, timeout=_SECONDS):
+    with _OPENER.open(request, timeout=_SECONDS):
         pass
 
 
@@ -60,8 +71,12 @@ def _mail(url: str, subject: str, document: dict[str, object]) -> None:
         else smtplib.SMTP(parts.hostname, parts.port or 25, timeout=_SECONDS)
     ) as server:
         server.ehlo()
+        is_secret = parts.scheme == "smtps" or parts.hostname in _THIS_MACHINE
         if parts.scheme == "smtp" and server.has_extn("starttls"):
             server.starttls(context=context)
+            is_secret = True
         if parts.username:
+            if not is_secret:
+                raise ContractError(f"{parts.hostname} offers no TLS, so the password was not sent; use smtps://")
             server.login(unquote(parts.username), unquote(parts.password or ""))
         server.send_message(message)

@@ -39,19 +39,30 @@ def _document(kind: str, stream: str, text: str, state: str) -> dict[str, object
 
 def task_failed(context: Any) -> None:
     """For Airflow's `on_failure_callback`: the last try of a task has failed."""
-    settings, task = from_environment(), context["task_instance"]
-    text = f"{task.task_id}: {' '.join(str(context.get('exception')).split())[:500]}"
+    settings, task = from_environment(), _task(context)
+    text = _told_of(context.get("exception"))
     try:
         with opened(settings.control_url) as control:
-            alarm(settings, control, TASK_FAILED, task.dag_id, text)
+            alarm(settings, control, TASK_FAILED, task, text)
     except DataCentreError as problem:  # the store is what has failed
-        tell(
-            settings, f"{TASK_FAILED}: {task.dag_id}", _document(TASK_FAILED, task.dag_id, f"{text}; {problem}", "open")
-        )
+        tell(settings, f"{TASK_FAILED}: {task}", _document(TASK_FAILED, task, f"{text}; {problem}", "open"))
 
 
 def task_succeeded(context: Any) -> None:
-    """For Airflow's `on_success_callback`: what a task of this DAG has raised is over."""
+    """For Airflow's `on_success_callback`: what this task has raised is over."""
     settings = from_environment()
     with opened(settings.control_url) as control:
-        clear(settings, control, TASK_FAILED, context["task_instance"].dag_id)
+        clear(settings, control, TASK_FAILED, _task(context))
+
+
+def _task(context: Any) -> str:
+    task = context["task_instance"]
+    return f"{task.dag_id}.{task.task_id}"
+
+
+def _told_of(problem: object) -> str:
+    """Our own errors and Airflow's in words; of any other its kind alone, for it may quote a record."""
+    kind = type(problem)
+    if isinstance(problem, DataCentreError) or kind.__module__.startswith("airflow."):
+        return " ".join(str(problem).split())[:500]
+    return f"{kind.__name__}: see the task's log"

@@ -79,8 +79,8 @@ def test_a_failed_task_is_an_alert_until_the_next_run_succeeds(running) -> None:
         airflow.wait(running, "check", run_id, seconds=120)
     with opened(running.control_url) as control:
         (found,) = open_alerts(control)
-    assert (found.kind, found.stream) == ("task failed", "check")
-    assert found.text.startswith("report: dot__departures: ")
+    assert (found.kind, found.stream) == ("task failed", "check.report")
+    assert found.text.startswith("dot__departures: ")
 
     shutil.rmtree(running.lake)
     airflow.wait(running, "check", airflow.trigger(running, "check"), seconds=120)

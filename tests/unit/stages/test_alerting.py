@@ -14,6 +14,8 @@ import sqlalchemy as sa
 
 from datacentre.control.alerts import open_alerts, recent_alerts
 from datacentre.control.store import opened
+from datacentre.errors import CheckFailed
+from datacentre.services import channels
 from datacentre.settings import Settings, from_environment
 from datacentre.stages.alerting import alarm, clear, task_failed, task_succeeded
 from tests.unit.services.json_server import JsonHandler, serving
@@ -115,16 +117,66 @@ def test_a_task_that_fails_is_an_alert_until_it_succeeds(
     settings: Settings, control: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATACENTRE_HOME", str(settings.home))
-    context = {
+    failing = {
         "task_instance": SimpleNamespace(task_id="publish", dag_id="build"),
-        "exception": RuntimeError("dbt: models/marts/fct_service_case.sql: no such column"),
+        "exception": CheckFailed("dbt: models/marts/fct_service_case.sql: no such column"),
     }
-    task_failed(context)
+    task_failed(failing)
     (found,) = open_alerts(control)
-    assert (found.stream, found.text) == ("build", "publish: dbt: models/marts/fct_service_case.sql: no such column")
+    assert (found.stream, found.text) == ("build.publish", "dbt: models/marts/fct_service_case.sql: no such column")
 
-    task_succeeded(context)
+    task_succeeded({"task_instance": SimpleNamespace(task_id="before", dag_id="build")})
+    assert len(open_alerts(control)) == 1  # another task of the run doesn't end it
+    task_succeeded(failing)
     assert open_alerts(control) == ()
+
+
+def test_what_may_quote_a_record_is_not_told(
+    settings: Settings, control: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATACENTRE_HOME", str(settings.home))
+    context = {"task_instance": SimpleNamespace(task_id="t", dag_id="d"), "exception": ValueError("11705551234")}
+    task_failed(context)
+
+    assert open_alerts(control)[0].text == "ValueError: see the task's log"
+
+
+def test_an_answer_that_is_not_http_and_a_redirect_are_refusals(settings: Settings, control: sa.Engine) -> None:
+    class Garbage(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.readline()
+            self.wfile.write(b"220 no web server\r\n")
+
+    class Redirect(JsonHandler):
+        def do_POST(self) -> None:
+            self.body()
+            self.send_response(302)
+            self.send_header("Location", "/login")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.answer(200, {})
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Garbage) as server, serving(Redirect) as redirecting:
+        Thread(target=server.serve_forever, daemon=True).start()
+        for number, port in enumerate((server.server_address[1], redirecting)):
+            alarm(replace(settings, alert_webhook=f"http://127.0.0.1:{port}/"), control, "late", f"s{number}", "x")
+        server.shutdown()
+
+    assert [a.told_at for a in open_alerts(control)] == [None, None]
+
+
+def test_a_password_is_not_sent_without_tls(
+    settings: Settings, control: sa.Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(channels, "_THIS_MACHINE", ())
+    with mailbox() as (port, mails):
+        smtp = f"smtp://a:hush@127.0.0.1:{port}?from=a@b.bt&to=c@d.bt"
+        alarm(replace(settings, alert_smtp=smtp), control, "late", STREAM, "x")
+
+    assert mails == []
+    assert "offers no TLS" in caplog.text and "hush" not in caplog.text
 
 
 def test_a_store_that_is_down_is_told_too(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
