@@ -1,12 +1,13 @@
 """The keyed pseudonym: HMAC-SHA256 (RFC 2104) over a direct identifier, with a key that has an id."""
 
+import hmac
 import json
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from datacentre.errors import ContractError
+from datacentre.secret_file import write_once
 
 _BLOCK = 64
 _SECRET_BYTES = 32
@@ -18,6 +19,10 @@ class PseudonymKey:
 
     id: str
     secret: bytes
+
+    def pseudonym(self, identifier: str) -> str:
+        """64 hexadecimal digits."""
+        return hmac.digest(self.secret, identifier.encode(), "sha256").hex()
 
     def pads(self) -> tuple[bytes, bytes]:
         """The inner and outer padded keys of RFC 2104, 64 bytes each."""
@@ -47,17 +52,5 @@ def load_or_create(home: Path, is_in_use: bool) -> PseudonymKey:
 
 
 def _create(file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     document = json.dumps({"id": f"k{secrets.token_hex(4)}", "secret": secrets.token_hex(_SECRET_BYTES)})
-    draft = file.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as out:
-        out.write(document)
-        out.flush()
-        os.fsync(out.fileno())
-    try:
-        os.link(draft, file)  # the first of two starting processes wins; both then read the same key
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+    write_once(file, document.encode())

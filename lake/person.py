@@ -4,8 +4,6 @@ Only the pseudonym is known: whatever looks like an identifier is pseudonymised 
 needs the identifier once, when it is asked for, and never again.
 """
 
-import hashlib
-import hmac
 import re
 from collections.abc import Iterable
 
@@ -14,11 +12,6 @@ from datacentre.pseudonym import PseudonymKey
 
 PERSON_KEY = "person_key"
 _ESCAPED = re.compile(rb"\\u00([0-7][0-9a-fA-F])")
-
-
-def pseudonym(key: PseudonymKey, identifier: str) -> str:
-    """As the sink computes it: HMAC-SHA256, 64 hex digits."""
-    return hmac.new(key.secret, identifier.encode(), hashlib.sha256).hexdigest()
 
 
 class Person:
@@ -41,7 +34,7 @@ class Person:
         return any(self._is_me(found[1]) for found in self._alike.finditer(data))
 
     def _is_me(self, identifier: bytes) -> bool:
-        return pseudonym(self._key, identifier.decode(errors="replace")) == self.person_key
+        return self._key.pseudonym(identifier.decode(errors="replace")) == self.person_key
 
     def masked(self, data: bytes) -> bytes:
         """`data` with stars in place of the identifier."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from datacentre.control.store import writing
+from datacentre.control.store import number_of, writing
 from datacentre.control.tables import alert
 
 
@@ -31,9 +31,7 @@ def raise_alert(engine: sa.Engine, kind: str, stream: str, text: str) -> Alert:
         known = connection.execute(sa.select(c.id).where(*_is_open(kind, stream))).scalar()
         if known is None:
             values = {"kind": kind, "stream": stream, "text": text, "raised_at": now, "seen_at": now, "times": 1}
-            key = connection.execute(alert.insert().values(values)).inserted_primary_key
-            assert key is not None
-            known = key[0]
+            known = number_of(connection.execute(alert.insert().values(values)))
         else:
             connection.execute(alert.update().where(c.id == known).values(text=text, seen_at=now, times=c.times + 1))
         return Alert(**connection.execute(sa.select(alert).where(c.id == known)).mappings().one())

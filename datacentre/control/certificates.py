@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from datacentre.control.ranges import OffsetRange, gaps
-from datacentre.control.store import writing
+from datacentre.control.store import number_of, writing
 from datacentre.control.tables import certificate
 from datacentre.errors import CheckFailed
 
@@ -178,7 +178,7 @@ def release(engine: sa.Engine, certificate_id: int, who: str, reason: str) -> in
             "decided_at": _now(),
             "created_at": _now(),
         }
-        return _number(connection.execute(certificate.insert().values({**kept, **changed})))
+        return number_of(connection.execute(certificate.insert().values({**kept, **changed})))
 
 
 def quarantine(engine: sa.Engine, certificate_id: int, who: str, reason: str) -> None:
@@ -220,7 +220,7 @@ def _insert(connection: sa.Connection, stream: str, wanted: OffsetRange, judgeme
         "landed_version": judgement.landed_version,
         "created_at": _now(),
     }
-    return _number(connection.execute(certificate.insert().values(values)))
+    return number_of(connection.execute(certificate.insert().values(values)))
 
 
 def _failing_within(wanted: OffsetRange, failing: Iterable[Failing]) -> list[dict[str, Any]]:
@@ -260,12 +260,6 @@ def _certificate(row: sa.RowMapping) -> Certificate:
         decided_at=row["decided_at"],
         decided_by=row["decided_by"],
     )
-
-
-def _number(result: sa.CursorResult[Any]) -> int:
-    key = result.inserted_primary_key
-    assert key is not None
-    return int(key[0])
 
 
 def _now() -> datetime:

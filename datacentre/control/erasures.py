@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from datacentre.control.store import writing
+from datacentre.control.store import number_of, writing
 from datacentre.control.tables import erasure, erasure_request
 from datacentre.errors import CheckFailed
 
@@ -38,9 +38,7 @@ def add_request(
         "requested_at": datetime.now(UTC),
     }
     with writing(engine) as connection:
-        key = connection.execute(erasure_request.insert().values(values)).inserted_primary_key
-    assert key is not None
-    return int(key[0])
+        return number_of(connection.execute(erasure_request.insert().values(values)))
 
 
 def load_request(engine: sa.Engine, number: int) -> Request:

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from datacentre.control.store import writing
+from datacentre.control.store import number_of, writing
 from datacentre.control.tables import stage_outcome
 
 
@@ -28,9 +28,7 @@ class StageOutcome:
 def record(engine: sa.Engine, outcome: StageOutcome) -> int:
     """Store the outcome and return its number. `detail` must be JSON and free of personal values."""
     with writing(engine) as connection:
-        key = connection.execute(stage_outcome.insert().values(asdict(outcome))).inserted_primary_key
-        assert key is not None
-        return int(key[0])
+        return number_of(connection.execute(stage_outcome.insert().values(asdict(outcome))))
 
 
 def recent(

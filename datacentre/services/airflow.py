@@ -6,7 +6,6 @@ Everything is launched at once, the migration of the metadata database too: most
 
 import contextlib
 import shlex
-import socket
 import sqlite3
 import sys
 import time
@@ -16,7 +15,8 @@ from pathlib import Path
 from datacentre.errors import ContractError, SourceUnavailable
 from datacentre.services import process
 from datacentre.services.airflow_api import Client, health, last_state, set_pool, settle, trigger, wait
-from datacentre.services.airflow_environment import DAGS, HOST, airflow_home, environment, migrated_file
+from datacentre.services.airflow_environment import DAGS, airflow_home, environment, migrated_file
+from datacentre.services.ports import HOST, is_free
 from datacentre.settings import Settings
 
 __all__ = [
@@ -59,7 +59,10 @@ def launch(settings: Settings) -> None:
     """
     if not is_running(settings):
         process.stop_each(settings.run, ["airflow-api-server"], _STOP_SECONDS)  # a worker that outlived it has the port
-        _require_free_port(settings)
+        if not is_free(settings.airflow_port):
+            raise SourceUnavailable(
+                f"port {settings.airflow_port} on {HOST} is taken: free it or set DATACENTRE_AIRFLOW_PORT"
+            )
     variables = environment(settings)
     _migrate(settings, variables)
     for name, arguments in _PROCESSES.items():
@@ -96,17 +99,6 @@ def is_whole(settings: Settings) -> bool:
 
 def _command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "airflow", *arguments]
-
-
-def _require_free_port(settings: Settings) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, settings.airflow_port))
-        except OSError as error:
-            raise SourceUnavailable(
-                f"port {settings.airflow_port} on {HOST} is taken: free it or set DATACENTRE_AIRFLOW_PORT"
-            ) from error
 
 
 def _migrate(settings: Settings, variables: Mapping[str, str]) -> None:

@@ -10,9 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from datacentre.errors import ContractError
+from datacentre.secret_file import write_once
+from datacentre.services.ports import HOST
 from datacentre.settings import REPOSITORY, Settings
 
-HOST = "127.0.0.1"
 USER = "admin"
 DAGS = REPOSITORY / "dags"
 _LOCAL_SETTINGS = Path(__file__).resolve().parent / "airflow_settings"
@@ -144,9 +145,9 @@ def _database(url: str) -> dict[str, str]:
 
 
 def _secrets(settings: Settings) -> dict[str, str]:
-    _write_once(passwords_file(settings), {USER: secrets.token_urlsafe(18)})
+    _keep(passwords_file(settings), {USER: secrets.token_urlsafe(18)})
     path = airflow_home(settings) / "secrets.json"
-    _write_once(
+    _keep(
         path,
         {
             "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"),
@@ -158,17 +159,7 @@ def _secrets(settings: Settings) -> dict[str, str]:
     return kept
 
 
-def _write_once(path: Path, content: Mapping[str, str]) -> None:
-    """Write `content` as JSON readable by its owner only, whole or not at all; keep what is there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _keep(path: Path, content: Mapping[str, str]) -> None:
+    """Write `content` as JSON, unless something is there already."""
+    write_once(path, json.dumps(content).encode())
     path.parent.chmod(0o700)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump(content, stream)
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()

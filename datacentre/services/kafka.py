@@ -7,7 +7,6 @@ import base64
 import logging
 import os
 import shutil
-import socket
 import subprocess
 import time
 import uuid
@@ -18,6 +17,7 @@ from kafka.errors import KafkaError
 
 from datacentre.errors import SourceUnavailable
 from datacentre.services import process
+from datacentre.services.ports import is_free
 from datacentre.settings import Settings
 
 NAME = "kafka"
@@ -34,7 +34,10 @@ def start(settings: Settings) -> process.ServiceProcess:
     if running is not None:
         return running
     for port in (settings.kafka_port, settings.kafka_port + 1):
-        _check_port_is_free(port)
+        if not is_free(port):
+            raise SourceUnavailable(
+                f"port {port} is taken; set DATACENTRE_KAFKA_PORT to another one (it and the next are used)"
+            )
     java, classpath = _runtime(settings.jar_cache)
     configuration = _configure(settings)
     base = [
@@ -145,17 +148,6 @@ def _format(java: list[str], configuration: Path, settings: Settings) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise _unavailable(f"formatting {log} failed: {' '.join(done.stderr.split())[-300:]}")
-
-
-def _check_port_is_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise SourceUnavailable(
-                f"port {port} is taken; set DATACENTRE_KAFKA_PORT to another one (it and the next are used)"
-            ) from None
 
 
 def _wait(settings: Settings) -> None:

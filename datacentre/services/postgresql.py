@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from importlib.util import find_spec
@@ -16,8 +15,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from datacentre import secret_file
 from datacentre.errors import SourceUnavailable
 from datacentre.services import process
+from datacentre.services.ports import is_free
 from datacentre.settings import POSTGRESQL_USER, Settings
 
 NAME = "postgresql"
@@ -57,7 +58,11 @@ def start(settings: Settings) -> process.ServiceProcess:
         return running
     if hindrance := _hindrance():
         raise SourceUnavailable(f"no local PostgreSQL: {hindrance}")
-    _require_free_port(settings.postgresql_port)
+    if not is_free(settings.postgresql_port):
+        raise SourceUnavailable(
+            f"port {settings.postgresql_port} is taken; "
+            "set DATACENTRE_POSTGRESQL_PORT to another one for every command of this home"
+        )
     data = settings.home / "postgresql" / str(_MAJOR)
     if not data.exists():
         _initialise(settings, data)
@@ -105,11 +110,10 @@ def _initialise(settings: Settings, data: Path) -> None:
     data.parent.chmod(0o700)
     draft = data.with_suffix(".new")
     shutil.rmtree(draft, ignore_errors=True)  # left by a start that was killed
-    settings.postgresql_passfile.unlink(missing_ok=True)
     password = secrets.token_urlsafe(24)
-    _write_secret(settings.postgresql_passfile, f"127.0.0.1:*:*:{POSTGRESQL_USER}:{password}\n")
+    secret_file.replace(settings.postgresql_passfile, f"127.0.0.1:*:*:{POSTGRESQL_USER}:{password}\n".encode())
     given = data.with_suffix(".password")
-    _write_secret(given, password)
+    secret_file.replace(given, password.encode())
     command = [*_program("initdb"), "--pgdata", str(draft), "--username", POSTGRESQL_USER, "--pwfile", str(given)]
     try:
         done = subprocess.run(
@@ -123,23 +127,6 @@ def _initialise(settings: Settings, data: Path) -> None:
     if done.returncode:
         raise SourceUnavailable(f"no local PostgreSQL: initdb failed: {' '.join(done.stderr.split())[-300:]}")
     draft.rename(data)
-
-
-def _write_secret(file: Path, text: str) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(text)
-
-
-def _require_free_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise SourceUnavailable(
-                f"port {port} is taken; set DATACENTRE_POSTGRESQL_PORT to another one for every command of this home"
-            ) from None
 
 
 def _wait(settings: Settings, started: process.ServiceProcess) -> None:

@@ -29,7 +29,7 @@ from lake.databases import columns_holding, take_out_of_database
 from lake.erase import Decided, erase_from_quarantine, erase_from_vault, find_traces
 from lake.home_files import Search, search, take_out
 from lake.marts import only_writer
-from lake.person import Person, patterns_of, pseudonym
+from lake.person import Person, patterns_of
 from lake.positions import landed_bases, landed_positions
 from lake.rewrite import Offsets
 from lake.tables import has_tables, open_table
@@ -49,7 +49,7 @@ def request(settings: Settings, identifier: str, reason: str, authority: str, wh
     Raises ContractError when `identifier` isn't one, or stands in what is to be kept.
     """
     contracts, key = load_contracts(settings.schemas), load_or_create(settings.home, has_tables(settings.lake))
-    person_key = pseudonym(key, identifier)
+    person_key = key.pseudonym(identifier)
     person = Person(person_key, key, patterns_of(contracts.values()))
     if not person.holds(identifier.encode()):
         raise ContractError("--cid: what was given doesn't look like an identifier of any contract")
@@ -83,7 +83,8 @@ def erase(settings: Settings, number: int, who: str, told: Told = lambda step: N
         cut[stream] = _cut_topic(settings, contract, topics[stream], person) if stream in topics else {}
         # What comes in behind the cut stays whole: erased from the lake alone, the next run wouldn't find it in the
         # topic.
-        limits |= {p: offset + landed_bases(settings.lake, contract).get(p, 0) for p, offset in cut[stream].items()}
+        bases = landed_bases(settings.lake, contract) if cut[stream] else {}
+        limits |= {p: offset + bases.get(p, 0) for p, offset in cut[stream].items()}
         counts[stream] = _erase_from_lake(settings, contract, key, person, limits, decided)
     told("logs, reports and stores")
     masked = sum(take_out_of_database(url, person) for url in _databases(settings))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from datacentre import secret_file
 from datacentre.errors import ContractError
 
 _KEY = re.compile(r"dcg_([0-9a-f]{8})_[0-9a-f]{64}")
@@ -124,11 +125,4 @@ def _locked(file: Path) -> Iterator[None]:
 
 
 def _write(file: Path, keys: Sequence[GatewayKey]) -> None:
-    draft = file.with_suffix(f".{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(msgspec.json.format(msgspec.json.encode(keys), indent=2) + b"\n")
-        out.flush()
-        os.fsync(out.fileno())
-    draft.replace(file)
+    secret_file.replace(file, msgspec.json.format(msgspec.json.encode(keys), indent=2) + b"\n")

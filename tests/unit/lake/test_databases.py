@@ -11,12 +11,12 @@ from datacentre.pseudonym import PseudonymKey
 from datacentre.services import postgresql
 from datacentre.settings import Settings, from_environment
 from lake.databases import columns_holding, take_out_of_database
-from lake.person import Person, pseudonym
+from lake.person import Person
 from tests.identifier_search import files_holding
 
 CID, OTHER = "11705551234", "11705559999"
 KEY = PseudonymKey("k1", b"secret" * 8)
-PERSON = Person(pseudonym(KEY, CID), KEY, ["^[1-3][0-9]{10}$"])
+PERSON = Person(KEY.pseudonym(CID), KEY, ["^[1-3][0-9]{10}$"])
 ESCAPED = CID.replace("7", "\\u0037")
 
 

@@ -15,13 +15,13 @@ from datacentre.pseudonym import PseudonymKey
 from lake.commit import append
 from lake.commit_log import CommitLog
 from lake.erase import Decided, Traces, erase_from_quarantine, erase_from_vault, find_traces
-from lake.person import Person, pseudonym
+from lake.person import Person
 from lake.snapshot import snapshot
 from lake.tables import create_table, table_folder
 
 CID, CHILD, OTHER = "11705551234", "11705559999", "11705558888"
 KEY = PseudonymKey("k1", b"s" * 32)
-PERSON = Person(pseudonym(KEY, CID), KEY, ["^[0-9]{11}$"])
+PERSON = Person(KEY.pseudonym(CID), KEY, ["^[0-9]{11}$"])
 AT = datetime(2026, 3, 1, 10, tzinfo=UTC)
 ORIGIN = {"kafka_partition": 0, "broker_time": AT, "ingest_date": AT.date()}
 
@@ -49,7 +49,7 @@ def contract(contracts: dict[str, Contract]) -> Contract:
 
 def identified(row: dict, offset: int) -> dict:
     keys = {"person_key": row.get("cid"), "guardian_person_key": row.get("guardian_cid")}
-    return {**ORIGIN, "kafka_offset": offset, **row, **{n: v and pseudonym(KEY, v) for n, v in keys.items()}}
+    return {**ORIGIN, "kafka_offset": offset, **row, **{n: v and KEY.pseudonym(v) for n, v in keys.items()}}
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ import zstandard
 
 from datacentre.pseudonym import PseudonymKey
 from lake.home_files import search, take_out
-from lake.person import Person, pseudonym
+from lake.person import Person
 
 CID = "11705551234"
 OTHER = "11705559999"
 KEY = PseudonymKey("k1", b"s" * 32)
-PERSON = Person(pseudonym(KEY, CID), KEY, ["^[0-9]{11}$"])
+PERSON = Person(KEY.pseudonym(CID), KEY, ["^[0-9]{11}$"])
 
 
 def parquet(file: Path, text: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 from datacentre.contracts import load_contracts
 from datacentre.pseudonym import PseudonymKey
 from datacentre.settings import REPOSITORY
-from lake.person import Person, patterns_of, pseudonym
+from lake.person import Person, patterns_of
 
 CID = "11705551234"
 KEY = PseudonymKey("k1", b"s" * 32)
@@ -14,7 +14,7 @@ KEY = PseudonymKey("k1", b"s" * 32)
 @pytest.fixture(scope="module")
 def person() -> Person:
     contracts = load_contracts(REPOSITORY / "schemas")
-    return Person(pseudonym(KEY, CID), KEY, patterns_of(contracts.values()))
+    return Person(KEY.pseudonym(CID), KEY, patterns_of(contracts.values()))
 
 
 @pytest.mark.parametrize(
