@@ -6,7 +6,6 @@ from contextlib import closing
 
 import confluent_kafka
 import duckdb
-import great_expectations  # noqa: F401 - before a sink of this process, which hides scipy while it compiles
 import pytest
 from typer.testing import CliRunner
 

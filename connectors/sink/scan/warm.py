@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 
 _ready = threading.Event()
 _started = threading.Lock()
@@ -41,17 +42,26 @@ def _load() -> None:
     _ready.set()
 
 
+class _NoScipy(MetaPathFinder):
+    """Refuses scipy to one thread; others may be importing it at the same moment."""
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        if name == "scipy" and threading.get_ident() == self._thread:
+            raise ModuleNotFoundError(f"no {name} for the compiled pass", name=name)
+
+
 @contextmanager
 def _without_scipy() -> Iterator[None]:
     """numba imports scipy where it is installed, for functions that the pass doesn't use: half a second, 35 MB."""
-    is_absent = "scipy" not in sys.modules
-    if is_absent:
-        sys.modules["scipy"] = None  # type: ignore[assignment]
+    finder = _NoScipy()
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
-        if is_absent:
-            sys.modules.pop("scipy", None)
+        sys.meta_path.remove(finder)
 
 
 if __name__ == "__main__":

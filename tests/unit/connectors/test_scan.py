@@ -1,6 +1,8 @@
 """The compiled pass may only agree with the row check in SQL."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -75,3 +77,21 @@ def test_the_pass_takes_good_records_itself(contract: Contract) -> None:
 )
 def test_only_patterns_with_one_way_to_match_are_taken(pattern: str, is_known: bool) -> None:
     assert (pattern_parts(pattern) is not None) == is_known
+
+
+def test_only_the_compiling_thread_goes_without_scipy() -> None:
+    """Great Expectations needs it, and may be imported by another thread meanwhile."""
+    script = """
+import threading
+from connectors.sink.scan.warm import _without_scipy
+found = []
+with _without_scipy():
+    other = threading.Thread(target=lambda: found.append(__import__("importlib.util").util.find_spec("scipy")))
+    other.start(); other.join()
+    try:
+        import scipy
+    except ImportError:
+        print(found[0] is not None)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
