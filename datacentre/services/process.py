@@ -18,6 +18,7 @@ from pathlib import Path
 from datacentre.errors import SourceUnavailable
 
 _POLL_SECONDS = 0.05
+_LEFT_SECONDS = 3.0
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 # Ended children must be collected by the process that started them, or they stay behind as zombies.
@@ -51,6 +52,8 @@ class _Stat:
 def start(run: Path, name: str, argv: Sequence[str], environment: Mapping[str, str], cwd: Path) -> ServiceProcess:
     """Start `argv` in a session of its own and record it; return the one that runs already, if any.
 
+    What is left of the session of one that died is ended first.
+
     `environment` is the whole environment of the process. Raises SourceUnavailable when the program
     can't be started.
     """
@@ -59,6 +62,7 @@ def start(run: Path, name: str, argv: Sequence[str], environment: Mapping[str, s
         already = running(run, name)
         if already is not None:
             return already
+        _end_session(run, name)
         log = run / f"{name}.log"
         popen = _spawn(name, argv, environment, cwd, log)
         stat = _stat(popen.pid)
@@ -136,6 +140,16 @@ def _locked(run: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _end_session(run: Path, name: str) -> None:
+    """End what has outlived its leader, before the record of it is written over."""
+    former = recorded(run, name)
+    left = [former] if former is not None and _members(former) else []
+    _signal_members(left, signal.SIGTERM)
+    if not _wait_until_gone(left, _LEFT_SECONDS):
+        _signal_members(left, signal.SIGKILL)
+        _wait_until_gone(left, _LEFT_SECONDS)
 
 
 def _spawn(

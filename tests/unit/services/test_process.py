@@ -93,6 +93,18 @@ def test_grandchildren_end_when_their_leader_has_gone_before(run: Path, tmp_path
     assert not _exists(orphan)
 
 
+def test_what_outlived_its_leader_ends_before_another_is_started(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "child"
+    leader = _start(run, "parent", f"sleep 60 & echo $! > {file}; wait")
+    child = _read_pid(file)
+    os.kill(leader.pid, signal.SIGKILL)
+    _until(lambda: process.running(run, "parent") is None)
+    assert _exists(child)
+
+    assert _start(run, "parent", "sleep 60").pid != leader.pid
+    assert not _exists(child)
+
+
 def test_process_that_ignores_the_signal_is_killed_after_the_grace(run: Path) -> None:
     service = _start(run, "stubborn", "trap '' TERM; while :; do sleep 1; done")
     time.sleep(0.2)
