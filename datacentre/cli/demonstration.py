@@ -75,6 +75,8 @@ def demo_settings(settings: Settings) -> Settings:
         bootstrap_servers=f"127.0.0.1:{port}",
         airflow_port=settings.airflow_port + _PORTS_APART,
         control_url=f"sqlite:///{home / 'control.sqlite'}",
+        alert_webhook="",  # its defects are meant, nobody is to be called for them
+        alert_smtp="",
     )
 
 
