@@ -7,6 +7,7 @@ A record rule has the same name here as in the row check (`<field>.required`, `.
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +19,33 @@ from datacentre.contracts.columns import own_open_fields
 from expectations.extra import find_extra
 from expectations.increment import computed_rules
 
+_suites: dict[tuple[str, str], "Suite"] = {}
 _ENVELOPE = ("event_id", "source", "corrects_event_id")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All that an increment is held against: `of_batch` for every row of it, `of_records` for those that aren't
+    deletions. `hash` is SHA-256 over both, as 64 hex digits."""
+
+    of_batch: tuple[Expectation, ...]
+    of_records: tuple[Expectation, ...]
+    hash: str
+
+
+def suite_of(contract: Contract) -> Suite:
+    """The stream's suite; made once in a process for a contract."""
+    key = (contract.key, contract.hash)
+    if key not in _suites:
+        _suites[key] = _suite(contract)
+    return _suites[key]
+
+
+def _suite(contract: Contract) -> Suite:
+    of_batch = batch_suite(contract)
+    of_records = [*record_suite(contract), *extra_suite(contract)]
+    documents = sorted(json.dumps(r.configuration.to_json_dict(), sort_keys=True) for r in (*of_batch, *of_records))
+    return Suite(tuple(of_batch), tuple(of_records), hashlib.sha256("\n".join(documents).encode()).hexdigest())
 
 
 def batch_suite(contract: Contract) -> list[Expectation]:
@@ -57,13 +84,6 @@ def extra_suite(contract: Contract) -> list[Expectation]:
     """What was written by hand for this stream in `expectations/extra`, if anything."""
     extra = find_extra(contract.key)
     return [] if extra is None else list(extra.expectations())
-
-
-def suite_hash(contract: Contract) -> str:
-    """SHA-256 over all that an increment of this stream is held against, as 64 hex digits."""
-    rules = [*batch_suite(contract), *record_suite(contract), *extra_suite(contract)]
-    documents = sorted(json.dumps(r.configuration.to_json_dict(), sort_keys=True) for r in rules)
-    return hashlib.sha256("\n".join(documents).encode()).hexdigest()
 
 
 def _field_rules(field: Field) -> Iterator[Expectation]:

@@ -8,7 +8,7 @@ import importlib.resources
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,20 @@ OPTIONS = frozenset({"minimum", "maximum", "minLength", "maxLength", "minItems",
 
 
 def load_contracts(schemas: Path) -> dict[str, Contract]:
-    """All contracts under `schemas/contracts`, by stream key, in name order."""
-    files = sorted((schemas / "contracts").glob("*.yaml"))
+    """All contracts under `schemas/contracts`, by stream key, in name order; read again once a file has changed."""
+    return dict(_load_contracts(schemas, _stamp(schemas)))
+
+
+def _stamp(schemas: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, time of change and size of every file that a contract is made of."""
+    patterns = ("contracts/*.yaml", "published/*/*.yaml", "reference/*.csv")
+    files = sorted(f for pattern in patterns for f in schemas.glob(pattern))
+    return tuple((str(f), stat.st_mtime_ns, stat.st_size) for f in files for stat in [f.stat()])
+
+
+@lru_cache(maxsize=4)
+def _load_contracts(schemas: Path, stamp: tuple[tuple[str, int, int], ...]) -> dict[str, Contract]:
+    files = [Path(name) for name, *_ in stamp if Path(name).parent == schemas / "contracts"]
     if not files:
         raise ContractError(f"no contract found in {schemas / 'contracts'}")
     return {contract.key: contract for contract in (load_contract(f, schemas) for f in files)}

@@ -5,6 +5,8 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -23,6 +25,7 @@ from lake.marts import only_writer, pin, prepare, publish, work_file
 from lake.snapshot import snapshot
 
 _LAST = "last_certificate"
+_parsed: dict[tuple[Path, str], Any] = {}
 
 
 def build(settings: Settings) -> Outcome:
@@ -101,16 +104,27 @@ def _run_models(settings: Settings) -> int:
 
 
 def _fingerprint(settings: Settings) -> str:
-    """SHA-256 over the dbt project and the reference lists: no certificate announces a change of theirs."""
+    """SHA-256 over models, macros and the reference lists: no certificate announces a change of theirs."""
+    return _hash(settings.dbt_project / "models", settings.dbt_project / "macros", settings.reference)
+
+
+def _project_hash(project: Path) -> str:
+    return _hash(*(project / name for name in ("models", "macros", "tests", "dbt_project.yml", "profiles.yml")))
+
+
+def _hash(*places: Path) -> str:
     digest = hashlib.sha256()
-    folders = (settings.dbt_project / "models", settings.dbt_project / "macros", settings.reference)
-    for file in sorted(f for folder in folders for f in folder.rglob("*") if f.is_file()):
+    files = (f for place in places for f in ([place] if place.is_file() else place.rglob("*")) if f.is_file())
+    for file in sorted(files):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
 
 def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
-    """Run dbt inside this process; returns the number of nodes it ran."""
+    """Run dbt inside this process; returns the number of nodes it ran.
+
+    The project is parsed once in a process and again when one of its files has changed.
+    """
     from dbt.cli.main import dbtRunner
 
     os.environ["DATACENTRE_MARTS_FILE"] = str(work_file(settings.marts))
@@ -118,14 +132,18 @@ def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
     project = str(settings.dbt_project)
     places = ["--project-dir", project, "--profiles-dir", project]
-    outputs = [
-        "--target-path",
-        str(settings.home / "dbt" / "target"),
-        "--log-path",
-        str(settings.home / "dbt"),
-    ]
-    result = dbtRunner().invoke(["--quiet", *arguments, *places, *outputs])
+    places += ["--target-path", str(settings.home / "dbt" / "target"), "--log-path", str(settings.home / "dbt")]
+    quietly = ["--quiet", "--no-write-json", "--log-level-file", "none"]
+    key = (settings.home, _project_hash(settings.dbt_project))
+    if key not in _parsed:
+        _parsed[key] = _succeeded(dbtRunner().invoke([*quietly, "parse", *places])).result
+    result = dbtRunner(manifest=_parsed[key].deepcopy()).invoke([*quietly, *arguments, *places])
     _release_database()
+    return len(getattr(_succeeded(result).result, "results", None) or [])
+
+
+def _succeeded(result: Any) -> Any:
+    """The result, or CheckFailed with the file of each node that failed."""
     failed = [
         f"{r.node.original_file_path}: {' '.join(str(r.message).split())[:300]}"
         for r in getattr(result.result, "results", None) or []
@@ -133,7 +151,7 @@ def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
     ]
     if not result.success or failed:
         raise CheckFailed(f"dbt: {'; '.join(failed) or ' '.join(str(result.exception).split())[:500]}")
-    return len(getattr(result.result, "results", None) or [])
+    return result
 
 
 def _release_database() -> None:
