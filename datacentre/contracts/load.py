@@ -52,7 +52,7 @@ def _stamp(schemas: Path) -> tuple[tuple[str, int, int], ...]:
 
 @lru_cache(maxsize=4)
 def _load_contracts(schemas: Path, stamp: tuple[tuple[str, int, int], ...]) -> dict[str, Contract]:
-    files = [Path(name) for name, *_ in stamp if Path(name).parent == schemas / "contracts"]
+    files = sorted((schemas / "contracts").glob("*.yaml"))
     if not files:
         raise ContractError(f"no contract found in {schemas / 'contracts'}")
     return {contract.key: contract for contract in (load_contract(f, schemas) for f in files)}

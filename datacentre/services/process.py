@@ -62,7 +62,7 @@ def start(run: Path, name: str, argv: Sequence[str], environment: Mapping[str, s
         already = running(run, name)
         if already is not None:
             return already
-        _end_session(run, name)
+        stop(run, name, _LEFT_SECONDS)
         log = run / f"{name}.log"
         popen = _spawn(name, argv, environment, cwd, log)
         stat = _stat(popen.pid)
@@ -140,16 +140,6 @@ def _locked(run: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _end_session(run: Path, name: str) -> None:
-    """End what has outlived its leader, before the record of it is written over."""
-    former = recorded(run, name)
-    left = [former] if former is not None and _members(former) else []
-    _signal_members(left, signal.SIGTERM)
-    if not _wait_until_gone(left, _LEFT_SECONDS):
-        _signal_members(left, signal.SIGKILL)
-        _wait_until_gone(left, _LEFT_SECONDS)
 
 
 def _spawn(
