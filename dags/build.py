@@ -1,7 +1,8 @@
 """Build the marts from what is certified, and publish them.
 
-Scheduled on any certified stream. One `dbt build` task, in a pool of one slot because DuckDB takes one
-writer at a time. The hour only catches a certificate whose event was lost, or that an engineer released.
+Scheduled on any certified stream. One task, in a pool of one slot because DuckDB takes one writer at a time; it
+goes on with what is certified meanwhile. The hour only catches a certificate whose event was lost, or that an
+engineer released.
 """
 
 from datetime import timedelta
@@ -30,9 +31,9 @@ def build():
     def publish():
         """Run dbt over the certified ranges; readers get the new version once all of it has passed."""
         from datacentre.settings import from_environment
-        from datacentre.stages.build import build
+        from datacentre.stages.follow import build_as_certified
 
-        print(build(from_environment()))
+        build_as_certified(from_environment(), print)
 
     publish()
 

@@ -1,11 +1,10 @@
 """Check what has landed and certify it.
 
-Scheduled on any landed stream; one task serves all streams of the round. A passing offset range is certified
-and announced; a failing one is held with its reason until an engineer decides, without failing the round or
-blocking what comes after. The clock only catches what was landed without an event, by a sink beside Airflow.
+Scheduled on any landed stream; one task serves all streams, and goes on with what lands meanwhile. A passing
+offset range is certified and announced; a failing one is held with its reason until an engineer decides, without
+failing the round or blocking what comes after. The clock only catches what was landed without an event.
 """
 
-import logging
 from datetime import timedelta
 
 from airflow.sdk import Asset, AssetAlias, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, dag, task
@@ -34,16 +33,12 @@ def check():
     def certify(*, outlet_events):
         """Audit every landed range without a certificate; announce the streams that got one."""
         from datacentre.settings import from_environment
-        from datacentre.stages.check import check
+        from datacentre.stages.follow import check_as_it_lands
 
-        outcomes = check(from_environment())
-        for outcome in outcomes:
-            print(outcome)
-            if outcome.detail["held"]:
-                logging.getLogger(__name__).warning("held: %s %s", outcome.stream, outcome.detail["reasons"])
-            if outcome.detail["certificates"]:
-                outlet_events[CERTIFIED].add(Asset(names.certified_asset(outcome.stream)))
-        return [f"{o.stream}: {o.detail['error']}" for o in outcomes if "error" in o.detail]
+        seen = check_as_it_lands(from_environment(), print)
+        for stream in sorted(seen.certified):
+            outlet_events[CERTIFIED].add(Asset(names.certified_asset(stream)))
+        return [f"{stream}: {error}" for stream, error in seen.unread.items()]
 
     @task
     def report(unread):

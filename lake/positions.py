@@ -7,7 +7,8 @@ from deltalake import DeltaTable
 
 from datacentre import names
 from datacentre.contracts import Contract
-from lake.tables import bound_topic, offset_bases, open_table
+from lake.current import current_table
+from lake.tables import bound_topic, offset_bases
 
 
 def transactions(table: DeltaTable, partitions: Iterable[int]) -> dict[int, int]:
@@ -27,13 +28,13 @@ def partitions_of(table: DeltaTable, at_least: int) -> range:
 
 def landed_bases(lake: Path, contract: Contract) -> dict[int, int]:
     """What the lake adds to the topic's offsets, by partition; see `lake.tables.offset_bases`."""
-    table = open_table(lake, contract, "landed")
+    table = current_table(lake, contract, "landed")
     return {} if table is None else offset_bases(table)
 
 
 def landed_positions(lake: Path, contract: Contract) -> dict[int, int]:
     """Next offset to land by partition; empty when the stream was never landed."""
-    table = open_table(lake, contract, "landed")
+    table = current_table(lake, contract, "landed")
     if table is None:
         return {}
     return transactions(table, partitions_of(table, contract.partitions))

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import QUARANTINE
+from lake.current import current_table
 from lake.decisions import offsets_of
 from lake.snapshot import snapshot
-from lake.tables import open_table
 
 _SHOWN_BYTES = 400
 
@@ -144,7 +144,7 @@ def replays(lake: Path, contract: Contract) -> dict[str, dict[int, np.ndarray]]:
 
 def landed_replays_since(lake: Path, contract: Contract, version: int) -> Iterator[tuple[int, dict[int, np.ndarray]]]:
     """Of each replay that landed above this version of landed: its version, and its offsets by partition."""
-    table = open_table(lake, contract, "landed")
+    table = current_table(lake, contract, "landed")
     commits = 0 if table is None else table.version() - version
     for entry in table.history(commits) if table is not None and commits > 0 else ():
         if (replay_id := entry.get("replay")) is not None:

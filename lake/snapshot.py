@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datacentre.contracts import Contract
-from lake.tables import open_table, table_path
+from lake.current import current_table
+from lake.tables import table_path
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Snapshot:
 
 def snapshot(lake: Path, contract: Contract, layer: str) -> Snapshot:
     """The newest version; version -1 without files when nothing was ever written."""
-    table = open_table(lake, contract, layer)
+    table = current_table(lake, contract, layer)
     if table is None:
         return Snapshot(-1, ())
     return Snapshot(table.version(), tuple(sorted(table.file_uris())))
@@ -29,7 +30,7 @@ def snapshot(lake: Path, contract: Contract, layer: str) -> Snapshot:
 
 def files_with(lake: Path, contract: Contract, layer: str, ranges: Sequence[tuple[int, int, int]]) -> Snapshot:
     """The files that may hold rows of the ranges `(partition, start, next)`, by the log's statistics."""
-    table = open_table(lake, contract, layer)
+    table = current_table(lake, contract, layer)
     if table is None:
         return Snapshot(-1, ())
     actions = pa.table(table.get_add_actions(flatten=True))

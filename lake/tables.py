@@ -54,6 +54,11 @@ def open_table(lake: Path, contract: Contract, layer: str) -> DeltaTable | None:
         return None
     except (DeltaError, OSError) as problem:
         raise unavailable(f"{folder}: can't be read", problem) from None
+    return fitting(table, folder, contract, layer)
+
+
+def fitting(table: DeltaTable, folder: Path, contract: Contract, layer: str) -> DeltaTable:
+    """The same table, once its columns are those of the contract; raises as `open_table` does."""
     require_memory(folder, table.metadata().configuration)
     have, want = _columns(pa.schema(table.schema().to_arrow())), _columns(table_schema(contract, layer))
     changed = sorted(name for name, kind in have.items() if want.get(name) != kind)

@@ -155,6 +155,12 @@ def certified_by_stream(engine: sa.Engine, streams: Iterable[str]) -> dict[str, 
     return {stream: tuple(ranges) for stream, ranges in found.items()}
 
 
+def newest_decision(engine: sa.Engine) -> int:
+    """Grows whenever the certified ranges may have changed; 0 in an empty store."""
+    with engine.connect() as connection:
+        return connection.execute(sa.select(sa.func.coalesce(sa.func.max(certificate.c.id), 0))).scalar_one()
+
+
 def held(engine: sa.Engine, stream: str | None = None) -> tuple[Certificate, ...]:
     """The certificates that wait for an engineer, of one stream or of all, oldest first."""
     c = certificate.c

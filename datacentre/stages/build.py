@@ -5,12 +5,13 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from datacentre.contracts import Contract, load_contracts
-from datacentre.control.certificates import certified_by_stream
+from datacentre.control.certificates import certified_by_stream, newest_decision
 from datacentre.control.freshness import Freshness, store_freshness
 from datacentre.control.outcomes import recent
 from datacentre.control.store import opened
@@ -24,6 +25,7 @@ from lake.marts import only_writer, pin, prepare, publish, work_file
 from lake.snapshot import snapshot
 
 _LAST = "last_certificate"
+_DECISION = "decision"
 
 
 def build(settings: Settings) -> Outcome:
@@ -36,6 +38,7 @@ def build(settings: Settings) -> Outcome:
     contracts = load_contracts(settings.schemas)
     with opened(settings.control_url) as control, only_writer(settings.marts):
         # Certificates first: files that are read afterwards hold at least what they cover.
+        decision = newest_decision(control)
         certified = certified_by_stream(control, contracts)
         work, copy = work_file(settings.marts), certified_file(settings.marts)
         follow_certificates(copy, settings.lake, contracts, certified)
@@ -60,11 +63,19 @@ def build(settings: Settings) -> Outcome:
                 "published": version.name,
                 "nodes": nodes,
                 _LAST: last,
+                _DECISION: decision,
                 "late": _late(settings, control, contracts, shown),
             },
         )
         store(control, outcome)
     return outcome
+
+
+def is_built_to(settings: Settings, control: sa.Engine, decision: int) -> bool:
+    """Whether the marts were published from this decision or a later one, by the models that there are now."""
+    last = recent(control, "build", "marts", limit=1)
+    is_published = bool(last) and int(last[0].detail.get(_DECISION, -1)) >= decision
+    return is_published and _built_from(settings) == _fingerprint(settings)
 
 
 def _last_certificate(control: sa.Engine) -> int:
@@ -91,14 +102,24 @@ def _late(
 
 def _run_models(settings: Settings) -> int:
     """Build incrementally; from the start where models or reference data aren't those of the last build."""
-    remembered = settings.marts / "built_from"
     inputs = _fingerprint(settings)
-    is_same = remembered.exists() and remembered.read_text() == inputs
-    refresh = [] if is_same else ["--full-refresh"]
-    remembered.unlink(missing_ok=True)  # a build that fails half way is not a base for an increment
+    refresh = [] if _built_from(settings) == inputs else ["--full-refresh"]
+    _remembered(settings).unlink(missing_ok=True)  # a build that fails half way is not a base for an increment
     nodes = run_dbt(settings, ["build", "--exclude-resource-type", "unit_test", *refresh])
-    remembered.write_text(inputs)
+    _remembered(settings).write_text(inputs)
     return nodes
+
+
+def _built_from(settings: Settings) -> str | None:
+    """The fingerprint of the models behind the working file; None where it can't be built on."""
+    try:
+        return _remembered(settings).read_text()
+    except FileNotFoundError:
+        return None
+
+
+def _remembered(settings: Settings) -> Path:
+    return settings.marts / "built_from"
 
 
 def _fingerprint(settings: Settings) -> str:

@@ -26,8 +26,7 @@ _SHARED_WITH_TASKS = (
     "expectations.gate",
     "datacentre.stages.alerting",
     "datacentre.stages.land",
-    "datacentre.stages.check",
-    "datacentre.stages.build",
+    "datacentre.stages.follow",
     "datacentre.stages.verify",
 )
 

@@ -12,6 +12,7 @@ from datacentre import names
 from datacentre.services import announce
 from datacentre.services.airflow_environment import environment
 from datacentre.services.announce import Announcer
+from datacentre.services.turns import watching
 from datacentre.settings import Settings, from_environment
 from tests.unit.services.json_server import JsonHandler, serving
 
@@ -111,3 +112,14 @@ def test_a_stream_no_dag_waits_for_holds_nothing_up(airflow: Airflow, caplog: py
         airflow.wait(lambda: "no DAG knows the asset lake://landed/agency__other" in caplog.text)
         announcer.landed(STREAMS[:1])
         airflow.wait(lambda: airflow.told == STREAMS[:1])
+
+
+def test_nothing_is_told_while_a_check_is_going(airflow: Airflow) -> None:
+    environment(airflow.settings)
+    with closing(Announcer(airflow.settings)) as announcer:
+        with watching(airflow.settings.run, "check"):
+            announcer.landed(STREAMS[:1])
+            time.sleep(1.5)
+        announcer.landed(STREAMS[1:2])
+        airflow.wait(lambda: bool(airflow.told))
+    assert airflow.told == [STREAMS[1]]
