@@ -12,9 +12,9 @@ import duckdb
 import pytest
 import sqlalchemy as sa
 
-from datacentre.control.certificates import certified_ranges, newest_decision
+from datacentre.control.certificates import certified_ranges, held, newest_decision, release
 from datacentre.control.store import opened
-from datacentre.errors import SourceUnavailable
+from datacentre.errors import CheckFailed, SourceUnavailable
 from datacentre.services.turns import is_watched, watching
 from datacentre.settings import Settings
 from datacentre.stages import follow
@@ -136,3 +136,46 @@ def test_changed_models_are_not_built_yet(settings: Settings, land: Land, tmp_pa
         with (project / "macros" / "streams.sql").open("a") as macro:
             macro.write("\n")
         assert not is_built_to(settings, control, newest_decision(control))
+
+
+def shown(settings: Settings) -> dict[int, int]:
+    """Rating by offset, in the marts as a reader finds them; empty before the first build."""
+    try:
+        file = published(settings.marts)
+    except CheckFailed:
+        return {}
+    with duckdb.connect(str(file), read_only=True) as marts:
+        rows = marts.execute("select feedback_id, rating from marts.fct_service_feedback").fetchall()
+    return {int(number.rpartition("-")[2]): rating for number, rating in rows}
+
+
+def test_marts_hold_certified_rows_only_while_a_writer_runs(settings: Settings, land: Land) -> None:
+    """Every other commit breaks the contract behind the row check's back, as a program of another kind would."""
+    land(0, 0, 5)
+    check(settings)
+    build(settings)
+    patient = replace(HASTY, idle=3)
+    with opened(settings.control_url) as control:
+
+        def write() -> None:
+            for number in range(1, 6):
+                decided = newest_decision(control)
+                land(0, 5 * number, 5 * number + 5, rating=4 if number % 2 else 9)
+                while newest_decision(control) == decided:
+                    time.sleep(0.01)
+
+        loops = [Going(build_as_certified, settings, patient), Going(check_as_it_lands, settings, patient)]
+        writer = threading.Thread(target=write)
+        writer.start()
+        while writer.is_alive():
+            seen = shown(settings)
+            assert seen.keys() <= set(certified_offsets(control))
+            assert 9 not in seen.values()
+        for loop in loops:
+            loop.join()
+        assert shown(settings) == dict.fromkeys([*range(10), *range(15, 20), *range(25, 30)], 4)
+
+        for certificate in held(control, STREAM):
+            release(control, certificate.id, "tshering", "looked at")
+        build(settings)
+        assert sorted(shown(settings)) == list(range(30))
