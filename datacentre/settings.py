@@ -1,11 +1,12 @@
 """Settings: read once from the environment, then passed on as one frozen object."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from datacentre.channel_urls import mail_route, require_webhook
 from datacentre.errors import ContractError
 
 _LAST_PORT = 65_534
@@ -149,8 +150,8 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         database=database,
         postgresql_port=postgresql_port,
         airflow_database=env.get("DATACENTRE_AIRFLOW_DATABASE_URL", ""),
-        alert_webhook=env.get("DATACENTRE_ALERT_WEBHOOK", ""),
-        alert_smtp=env.get("DATACENTRE_ALERT_SMTP", ""),
+        alert_webhook=_checked(env.get("DATACENTRE_ALERT_WEBHOOK", ""), require_webhook),
+        alert_smtp=_checked(env.get("DATACENTRE_ALERT_SMTP", ""), mail_route),
     )
 
 
@@ -177,6 +178,13 @@ def _passfile(home: Path) -> Path:
 def _postgresql_url(home: Path, port: int, name: str) -> str:
     passfile = quote(str(_passfile(home)), safe="/")
     return f"postgresql+psycopg://{POSTGRESQL_USER}@127.0.0.1:{port}/{name}?passfile={passfile}"
+
+
+def _checked(text: str, require: Callable[[str], object]) -> str:
+    """A setting that may be left out."""
+    if text:
+        require(text)
+    return text
 
 
 def _positive_integer(env: Mapping[str, str], name: str, default: int) -> int:

@@ -1,4 +1,4 @@
-"""Alerts that are open, and those that were: told once when they begin and once when they are over."""
+"""Alerts that are open, and those that were; each channel is told once when one begins and once when it is over."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from datacentre.control.store import number_of, writing
-from datacentre.control.tables import alert
+from datacentre.control.tables import alert, alert_told
+
+OPEN, RESOLVED = "open", "resolved"
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,6 @@ class Alert:
     raised_at: datetime
     seen_at: datetime
     times: int
-    told_at: datetime | None
     resolved_at: datetime | None
 
 
@@ -52,10 +53,28 @@ def resolve_alert(engine: sa.Engine, kind: str, stream: str) -> Alert | None:
         return Alert(**{**row, "resolved_at": now})
 
 
-def mark_told(engine: sa.Engine, number: int) -> None:
-    """Note that every channel has taken it."""
+def untold(engine: sa.Engine, channel: str) -> tuple[tuple[Alert, str], ...]:
+    """What this channel has not taken yet, the oldest alert first, with the state to tell: OPEN or RESOLVED.
+
+    That an alert is over concerns only a channel that knows of it.
+    """
+    c = alert.c
+    knows, knows_end = _has_taken(channel, OPEN), _has_taken(channel, RESOLVED)
+    state = sa.case((c.resolved_at.is_(None), OPEN), else_=RESOLVED).label("state")
+    is_due = sa.or_(
+        sa.and_(c.resolved_at.is_(None), ~knows),
+        sa.and_(c.resolved_at.is_not(None), knows, ~knows_end),
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(alert, state).where(is_due).order_by(c.id)).mappings()
+        return tuple((Alert(**{column.name: row[column.name] for column in c}), row["state"]) for row in rows)
+
+
+def mark_told(engine: sa.Engine, number: int, channel: str, state: str) -> None:
+    """Note that the channel has taken it."""
+    values = {"alert": number, "channel": channel, "state": state, "told_at": datetime.now(UTC)}
     with writing(engine) as connection:
-        connection.execute(alert.update().where(alert.c.id == number).values(told_at=datetime.now(UTC)))
+        connection.execute(alert_told.insert().values(values))
 
 
 def open_alerts(engine: sa.Engine) -> tuple[Alert, ...]:
@@ -76,3 +95,8 @@ def _alerts(engine: sa.Engine, query: sa.Select[tuple[object, ...]]) -> tuple[Al
 def _is_open(kind: str, stream: str) -> tuple[sa.ColumnElement[bool], ...]:
     c = alert.c
     return c.kind == kind, c.stream == stream, c.resolved_at.is_(None)
+
+
+def _has_taken(channel: str, state: str) -> sa.Exists:
+    t = alert_told.c
+    return sa.exists().where(t.alert == alert.c.id, t.channel == channel, t.state == state)

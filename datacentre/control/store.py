@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
-from datacentre.control.tables import metadata
+from datacentre.control.migration import create_tables
 from datacentre.errors import ContractError, SourceUnavailable
 
 _BUSY_SECONDS = 30
@@ -36,7 +36,7 @@ def open_store(url: str) -> sa.Engine:
     engine = _engine(url)
     try:
         with writing(engine) as connection:
-            metadata.create_all(connection)
+            create_tables(connection)
     except OperationalError as problem:
         engine.dispose()
         shown = engine.url.render_as_string(hide_password=True)

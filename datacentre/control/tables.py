@@ -43,6 +43,7 @@ stage_outcome = sa.Table(
 
 # Of the statuses, all but `superseded` cover their range.
 _COVERS = sa.text("status <> 'superseded'")
+_IS_OPEN = sa.text("resolved_at is null")
 
 certificate = sa.Table(
     "certificate",
@@ -92,8 +93,7 @@ ops_freshness = sa.Table(
     sa.Index("ops_freshness_newest", "stream", "id"),
 )
 
-# What somebody should look at: at most one open row per kind and stream. `told_at` stays null until every channel of
-# the settings has taken it.
+# What somebody should look at: at most one open row per kind and stream.
 alert = sa.Table(
     "alert",
     metadata,
@@ -104,9 +104,18 @@ alert = sa.Table(
     sa.Column("raised_at", Instant, nullable=False),
     sa.Column("seen_at", Instant, nullable=False),
     sa.Column("times", sa.BigInteger, nullable=False),
-    sa.Column("told_at", Instant),
     sa.Column("resolved_at", Instant),
-    sa.Index("alert_open", "kind", "stream", "resolved_at"),
+    sa.Index("alert_open", "kind", "stream", unique=True, sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
+)
+
+# Which channel has taken that an alert is open, and that it is resolved.
+alert_told = sa.Table(
+    "alert_told",
+    metadata,
+    sa.Column("alert", _Number, sa.ForeignKey("alert.id"), primary_key=True),
+    sa.Column("channel", sa.String, primary_key=True),
+    sa.Column("state", sa.String, primary_key=True),
+    sa.Column("told_at", Instant, nullable=False),
 )
 
 # How far a database source has read: the last row that Kafka acknowledged.

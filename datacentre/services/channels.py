@@ -6,35 +6,43 @@ import smtplib
 import ssl
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
+from functools import partial
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
+from datacentre.channel_urls import MailRoute, mail_route
 from datacentre.errors import ContractError
 from datacentre.settings import Settings
 
 _SECONDS = 5.0
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+_Document = dict[str, object]
+_Send = Callable[[str, _Document], None]
 _log = logging.getLogger(__name__)
 
 
-def tell(settings: Settings, subject: str, document: dict[str, object]) -> bool:
-    """Give it to every channel of the settings; whether all have taken it."""
-    is_taken = True
-    for name, send in _channels(settings):
-        try:
-            send(subject, document)
-        except Exception as problem:  # whatever answers there: an alert must not end the stage that raises it
-            _log.error("the alert %r was not told by %s: %s", subject, name, problem)
-            is_taken = False
-    return is_taken
+def channel_names(settings: Settings) -> tuple[str, ...]:
+    """The channels of the settings."""
+    return tuple(_channels(settings))
 
 
-def _channels(settings: Settings) -> Iterator[tuple[str, Callable[[str, dict[str, object]], None]]]:
-    if settings.alert_webhook:
-        yield "webhook", lambda subject, document: _post(settings.alert_webhook, {"subject": subject, **document})
-    if settings.alert_smtp:
-        yield "mail", lambda subject, document: _mail(settings.alert_smtp, subject, document)
+def tell(settings: Settings, channel: str, subject: str, document: _Document) -> bool:
+    """Whether the channel has taken it."""
+    try:
+        _channels(settings)[channel](subject, document)
+    except Exception as problem:  # whatever answers there: an alert must not end the stage that raises it
+        _log.error("the alert %r was not told by %s: %s", subject, channel, problem)
+        return False
+    return True
+
+
+def _channels(settings: Settings) -> dict[str, _Send]:
+    given: dict[str, tuple[str, Callable[[str, str, _Document], None]]] = {
+        "webhook": (settings.alert_webhook, _post),
+        "mail": (settings.alert_smtp, _mail),
+    }
+    return {name: partial(send, url) for name, (url, send) in given.items() if url}
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -47,36 +55,38 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 _OPENER = urllib.request.build_opener(_NoRedirect)
 
 
-def _post(url: str, document: dict[str, object]) -> None:
-    request = urllib.request.Request(
-        url, json.dumps(document, default=str).encode(), {"Content-Type": "application/json"}, method="POST"
-    )
+def _post(url: str, subject: str, document: _Document) -> None:
+    content = json.dumps({"subject": subject, **document}, default=str).encode()
+    request = urllib.request.Request(url, content, {"Content-Type": "application/json"}, method="POST")
     with _OPENER.open(request, timeout=_SECONDS):
         pass
 
 
-def _mail(url: str, subject: str, document: dict[str, object]) -> None:
-    """By `smtp://user:password@host:port?from=a&to=b`; `smtps` speaks TLS from the first byte, `smtp` where offered."""
-    parts = urlsplit(url)
-    given = parse_qs(parts.query)
-    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or not {"from", "to"} <= given.keys():
-        raise ContractError("DATACENTRE_ALERT_SMTP must be smtp://host:port?from=address&to=address")
+def _mail(url: str, subject: str, document: _Document) -> None:
+    route = mail_route(url)
     message = EmailMessage()
-    message["Subject"], message["From"], message["To"] = subject, given["from"][0], ", ".join(given["to"])
+    message["Subject"], message["From"], message["To"] = subject, route.sender, ", ".join(route.recipients)
     message.set_content("\n".join(f"{name}: {value}" for name, value in document.items()))
+    with _connected(route) as server:
+        server.send_message(message)
+
+
+@contextmanager
+def _connected(route: MailRoute) -> Iterator[smtplib.SMTP]:
+    """A server that knows who sends; raises ContractError rather than send it a password in the clear."""
     context = ssl.create_default_context()
     with (
-        smtplib.SMTP_SSL(parts.hostname, parts.port or 465, timeout=_SECONDS, context=context)
-        if parts.scheme == "smtps"
-        else smtplib.SMTP(parts.hostname, parts.port or 25, timeout=_SECONDS)
+        smtplib.SMTP_SSL(route.host, route.port, timeout=_SECONDS, context=context)
+        if route.scheme == "smtps"
+        else smtplib.SMTP(route.host, route.port, timeout=_SECONDS)
     ) as server:
         server.ehlo()
-        is_secret = parts.scheme == "smtps" or parts.hostname in _THIS_MACHINE
-        if parts.scheme == "smtp" and server.has_extn("starttls"):
+        is_secret = route.scheme == "smtps" or route.host in _THIS_MACHINE
+        if route.scheme == "smtp" and server.has_extn("starttls"):
             server.starttls(context=context)
             is_secret = True
-        if parts.username:
+        if route.user:
             if not is_secret:
-                raise ContractError(f"{parts.hostname} offers no TLS, so the password was not sent; use smtps://")
-            server.login(unquote(parts.username), unquote(parts.password or ""))
-        server.send_message(message)
+                raise ContractError(f"{route.host} offers no TLS, so the password was not sent; use smtps://")
+            server.login(route.user, route.password)
+        yield server

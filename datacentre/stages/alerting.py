@@ -1,40 +1,65 @@
 """Raise and clear alerts: kept in the control store, told in the log and by the channels of the settings."""
 
 import logging
+import time
 from typing import Any
 
 import sqlalchemy as sa
 
-from datacentre.control.alerts import mark_told, raise_alert, resolve_alert
+from datacentre.control.alerts import OPEN, mark_told, raise_alert, resolve_alert, untold
 from datacentre.control.store import opened
 from datacentre.errors import DataCentreError
-from datacentre.services.channels import tell
+from datacentre.file_lock import locked_if_free
+from datacentre.services.channels import channel_names, tell
 from datacentre.settings import Settings, from_environment
 
 TASK_FAILED = "task failed"
+_CENTRE = "centre"
+_CHANNEL_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
 
 
 def alarm(settings: Settings, control: sa.Engine, kind: str, stream: str, text: str) -> None:
-    """Something is wrong. It is told once, and again while a channel has not taken it; each call keeps it open."""
+    """Something is wrong: told at once when it begins; each later call keeps it open, with its newest text."""
     alert = raise_alert(control, kind, stream, text)
-    _log.warning("%s: %s: %s", kind, stream or "centre", text)
-    if alert.told_at is None and tell(settings, f"{kind}: {stream or 'centre'}", _document(kind, stream, text, "open")):
-        mark_told(control, alert.id)
+    _log.warning("%s: %s: %s", kind, stream or _CENTRE, text)
+    if alert.times == 1:
+        tell_untold(settings, control)
 
 
 def clear(settings: Settings, control: sa.Engine, kind: str, stream: str) -> None:
-    """It is well again; told where it was told that it wasn't."""
-    alert = resolve_alert(control, kind, stream)
-    if alert is not None:
-        _log.warning("%s: %s: over", kind, stream or "centre")
-        if alert.told_at is not None:
-            tell(settings, f"over: {kind}: {stream or 'centre'}", _document(kind, stream, alert.text, "resolved"))
+    """It is well again."""
+    if resolve_alert(control, kind, stream) is not None:
+        _log.warning("%s: %s: over", kind, stream or _CENTRE)
+        tell_untold(settings, control)
 
 
-def _document(kind: str, stream: str, text: str, state: str) -> dict[str, object]:
-    return {"kind": kind, "stream": stream, "state": state, "text": text}
+def tell_untold(settings: Settings, control: sa.Engine) -> None:
+    """Tell each channel what it has not taken yet. One that refuses is left alone until the next sweep.
+
+    While another process tells, it is left to that one and to the next sweep, so that nothing is told twice.
+    """
+    with locked_if_free(settings.run / "telling.lock") as is_alone:
+        if is_alone:
+            for channel in channel_names(settings):
+                _tell_channel(settings, control, channel)
+
+
+def _tell_channel(settings: Settings, control: sa.Engine, channel: str) -> None:
+    """Oldest first, until the channel refuses or has had its time."""
+    deadline = time.monotonic() + _CHANNEL_SECONDS
+    for alert, state in untold(control, channel):
+        subject, document = _message(alert.kind, alert.stream, alert.text, state)
+        if time.monotonic() > deadline or not tell(settings, channel, subject, document):
+            return
+        mark_told(control, alert.id, channel, state)
+
+
+def _message(kind: str, stream: str, text: str, state: str) -> tuple[str, dict[str, object]]:
+    subject = f"{kind}: {stream or _CENTRE}"
+    document: dict[str, object] = {"kind": kind, "stream": stream, "state": state, "text": text}
+    return subject if state == OPEN else f"over: {subject}", document
 
 
 def task_failed(context: Any) -> None:
@@ -45,7 +70,9 @@ def task_failed(context: Any) -> None:
         with opened(settings.control_url) as control:
             alarm(settings, control, TASK_FAILED, task, text)
     except DataCentreError as problem:  # the store is what has failed
-        tell(settings, f"{TASK_FAILED}: {task}", _document(TASK_FAILED, task, f"{text}; {problem}", "open"))
+        subject, document = _message(TASK_FAILED, task, f"{text}; {problem}", OPEN)
+        for channel in channel_names(settings):
+            tell(settings, channel, subject, document)
 
 
 def task_succeeded(context: Any) -> None:

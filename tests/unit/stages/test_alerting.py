@@ -1,23 +1,24 @@
-"""Alerts: told once by webhook and mail, again while a channel refuses, and once more when they are over."""
+"""Alerts: each channel is told once, again while it refuses, and once more when they are over."""
 
 import socketserver
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from datacentre.control.alerts import open_alerts, recent_alerts
+from datacentre.control.alerts import open_alerts, recent_alerts, untold
 from datacentre.control.store import opened
 from datacentre.errors import CheckFailed
 from datacentre.services import channels
 from datacentre.settings import Settings, from_environment
-from datacentre.stages.alerting import alarm, clear, task_failed, task_succeeded
+from datacentre.stages.alerting import alarm, clear, task_failed, task_succeeded, tell_untold
 from tests.unit.services.json_server import JsonHandler, serving
 
 STREAM = "dot__exit_survey"
@@ -35,13 +36,17 @@ def control(settings: Settings) -> Iterator[sa.Engine]:
 
 
 @contextmanager
-def webhook(status: list[int]) -> Iterator[tuple[str, list[Any]]]:
-    """Answers with the first status, which a test may change; keeps what it is sent."""
+def webhook(status: list[int], began: Event | None = None) -> Iterator[tuple[str, list[Any]]]:
+    """Answers with the first status, which a test may change; keeps what it is sent. Sets `began`, then takes its
+    time."""
     sent: list[Any] = []
 
     class Handler(JsonHandler):
         def do_POST(self) -> None:
             sent.append(self.body())
+            if began is not None:
+                began.set()
+                time.sleep(0.5)
             self.answer(status[0], {})
 
     with serving(Handler) as port:
@@ -90,18 +95,66 @@ def test_it_is_told_once_and_once_more_when_it_is_over(settings: Settings, contr
     assert open_alerts(control) == ()
 
 
-def test_a_channel_that_refuses_stops_nothing_and_is_tried_again(settings: Settings, control: sa.Engine) -> None:
+def test_a_channel_that_refuses_is_told_by_a_later_sweep_and_the_other_is_not_told_again(
+    settings: Settings, control: sa.Engine
+) -> None:
+    status = [500]
+    with webhook(status) as (url, refused), mailbox() as (port, mails):
+        smtp = f"smtp://127.0.0.1:{port}?from=centre@example.bt&to=night@example.bt"
+        told = replace(settings, alert_webhook=url, alert_smtp=smtp)
+        alarm(told, control, "held", STREAM, "first")
+        alarm(told, control, "held", STREAM, "second")
+        tell_untold(told, control)
+        assert ([m["text"] for m in refused], len(mails)) == (["first", "second"], 1)
+        status[0] = 200
+        tell_untold(told, control)
+        tell_untold(told, control)
+        assert (len(refused), len(mails)) == (3, 1)
+
+        status[0] = 500
+        clear(told, control, "held", STREAM)
+        status[0] = 200
+        tell_untold(told, control)
+        tell_untold(told, control)
+
+    assert [m["state"] for m in refused] == ["open", "open", "open", "resolved", "resolved"]
+    assert [mail.count(f"over: held: {STREAM}") for mail in mails] == [0, 1]
+
+
+def test_who_was_not_told_that_it_began_is_not_told_that_it_is_over(settings: Settings, control: sa.Engine) -> None:
     status = [500]
     with webhook(status) as (url, sent):
         told = replace(settings, alert_webhook=url)
-        alarm(told, control, "held", STREAM, "first")
-        assert open_alerts(control)[0].told_at is None
+        alarm(told, control, "held", STREAM, "x")
         status[0] = 200
-        alarm(told, control, "held", STREAM, "second")
-        alarm(told, control, "held", STREAM, "third")
+        clear(told, control, "held", STREAM)
+        tell_untold(told, control)
 
-    assert [m["text"] for m in sent] == ["first", "second"]
-    assert open_alerts(control)[0].told_at is not None
+    assert [m["state"] for m in sent] == ["open"]
+
+
+def test_a_channel_that_comes_later_hears_of_what_is_open_still(settings: Settings, control: sa.Engine) -> None:
+    alarm(settings, control, "late", STREAM, "a")
+    alarm(settings, control, "held", STREAM, "b")
+    clear(settings, control, "late", STREAM)
+    with webhook([200]) as (url, sent):
+        tell_untold(replace(settings, alert_webhook=url), control)
+
+    assert [m["kind"] for m in sent] == ["held"]
+
+
+def test_two_that_tell_at_once_tell_it_once(settings: Settings, control: sa.Engine) -> None:
+    began = Event()
+    with webhook([200], began) as (url, sent):
+        told = replace(settings, alert_webhook=url)
+        first = Thread(target=alarm, args=(told, control, "late", STREAM, "x"))
+        first.start()
+        assert began.wait(10)
+        tell_untold(told, control)
+        first.join()
+        tell_untold(told, control)
+
+    assert len(sent) == 1
 
 
 def test_kinds_and_streams_are_alerts_of_their_own(settings: Settings, control: sa.Engine) -> None:
@@ -164,7 +217,7 @@ def test_an_answer_that_is_not_http_and_a_redirect_are_refusals(settings: Settin
             alarm(replace(settings, alert_webhook=f"http://127.0.0.1:{port}/"), control, "late", f"s{number}", "x")
         server.shutdown()
 
-    assert [a.told_at for a in open_alerts(control)] == [None, None]
+    assert [alert.stream for alert, _ in untold(control, "webhook")] == ["s0", "s1"]
 
 
 def test_a_password_is_not_sent_without_tls(
