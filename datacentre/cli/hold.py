@@ -96,14 +96,19 @@ def _decide(
 ) -> None:
     """Decide on each; nothing is decided when one of the numbers is not held."""
     from datacentre.control.store import opened
+    from datacentre.stages.held import tell_held
 
     if not reason.strip():
         raise ContractError("--reason: say why; the next engineer reads it")
-    with opened(from_environment().control_url) as store:
-        for found in [_held(store, number) for number in dict.fromkeys(numbers)]:
+    settings = from_environment()
+    with opened(settings.control_url) as store:
+        chosen = [_held(store, number) for number in dict.fromkeys(numbers)]
+        for found in chosen:
             new = decide(store, found.id, getuser(), reason)
             told = done if new is None else f"{done} {new}"
             out.print(f"{found.id}: {found.stream} {found.range} {told}", markup=False, highlight=False)
+        for stream in sorted({found.stream for found in chosen}):
+            tell_held(settings, store, stream)
 
 
 def _held(store: "sa.Engine", number: int) -> "Certificate":

@@ -13,7 +13,6 @@ from datacentre.control.certificates import (
     Judgement,
     OverlappingCertificate,
     Status,
-    held,
     pending,
     record,
 )
@@ -22,7 +21,7 @@ from datacentre.control.reopened import last_checked, reopen
 from datacentre.control.store import opened
 from datacentre.errors import DataCentreError
 from datacentre.settings import Settings
-from datacentre.stages.alerting import alarm, clear
+from datacentre.stages.held import tell_held
 from datacentre.stages.outcome import Outcome, store
 from expectations.extra import find_extra
 from expectations.landed import Increment, fetch, increments
@@ -44,19 +43,10 @@ def check(settings: Settings, streams: Sequence[str] | None = None) -> tuple[Out
         for key in contracts:
             try:
                 done += _check_stream(settings, control, contracts[key])
-                _tell_held(settings, control, key)
+                tell_held(settings, control, key)
             except DataCentreError as problem:
                 done.append(_unread(key, problem))
     return tuple(done)
-
-
-def _tell_held(settings: Settings, control: sa.Engine, stream: str) -> None:
-    if waiting := held(control, stream):
-        newest = waiting[-1]
-        text = f"{len(waiting)} increments are held, the newest is {newest.id} ({newest.range}): {newest.reason}"
-        alarm(settings, control, "held", stream, text)
-    else:
-        clear(settings, control, "held", stream)
 
 
 def _unread(key: str, problem: DataCentreError) -> Outcome:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from datacentre.control.alerts import open_alerts
 from datacentre.control.certificates import Failing, Judgement, Status, certified_ranges, held, pending, record
 from datacentre.control.ranges import OffsetRange
 from datacentre.control.store import opened
 from datacentre.settings import from_environment
+from datacentre.stages.held import tell_held
 from tests.unit.cli.test_errors import one_line, run
 
 STREAM = "rcsc__service_feedback"
@@ -56,6 +58,19 @@ def test_recheck_gives_it_to_the_next_check(tmp_path: Path, number: int) -> None
     assert run(tmp_path, "hold", "recheck", str(number), "--reason", "code list completed").returncode == 0
     with opened(_url(tmp_path)) as store:
         assert pending(store, STREAM, {1: 10}) == (OffsetRange(1, 0, 10),)
+
+
+def test_a_decision_on_the_last_one_ends_the_alert(tmp_path: Path, number: int) -> None:
+    settings = from_environment({"DATACENTRE_HOME": str(tmp_path / "home")})
+    judgement = Judgement(Status.HELD, "critical: overall_rating.max (1 rows)", (), "c", "s", 4)
+    with opened(settings.control_url) as store:
+        (other,) = record(store, STREAM, [OffsetRange(1, 10, 20)], judgement)
+        tell_held(settings, store, STREAM)
+        assert run(tmp_path, "hold", "recheck", str(other), "--reason", "x").returncode == 0
+        (alert,) = open_alerts(store)
+        assert alert.text.startswith(f"1 increments are held, the newest is {number}")
+        assert run(tmp_path, "hold", "release", str(number), "--reason", "x").returncode == 0
+        assert open_alerts(store) == ()
 
 
 def test_unknown_number_decides_nothing(tmp_path: Path, number: int) -> None:
