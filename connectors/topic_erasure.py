@@ -6,21 +6,18 @@ the lake already; that is the caller's to see to.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from uuid import uuid4
 
 import confluent_kafka
-from kafka import KafkaAdminClient, TopicPartition
-from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
+from connectors.topic_settings import set_meanwhile
 from connectors.topics import admin_client, unreachable
 from datacentre.errors import SourceUnavailable
 
-_SEGMENT_MS = "segment.ms"
-# How long the broker keeps the files of a segment after it has let go of it; 60 s where nothing is set.
-_FILE_DELAY = {"file.delete.delay.ms": (AlterConfigOp.SET, "1000")}
 _SETTLE_SECONDS = 1.0
 _ANSWER_SECONDS = 30
 
@@ -30,9 +27,14 @@ def begin_segments(bootstrap_servers: str, topic: str, partitions: Sequence[int]
 
     Raises SourceUnavailable when the broker refuses or doesn't answer.
     """
-    with _eager_segments(bootstrap_servers, topic):
+    with set_meanwhile(bootstrap_servers, [topic], "segment.ms", "1"):
         time.sleep(_SETTLE_SECONDS)  # the broker takes up a topic's settings a moment after it has confirmed them
         return _append_nothing(bootstrap_servers, topic, partitions)
+
+
+def letting_go_soon(bootstrap_servers: str, topics: Sequence[str]) -> AbstractContextManager[None]:
+    """Meanwhile the broker deletes a segment's files a second after it has let go of it, not a minute."""
+    return set_meanwhile(bootstrap_servers, topics, "file.delete.delay.ms", "1000")
 
 
 def delete_below(bootstrap_servers: str, topic: str, offsets: Mapping[int, int]) -> None:
@@ -48,27 +50,6 @@ def delete_below(bootstrap_servers: str, topic: str, offsets: Mapping[int, int])
         raise unreachable(bootstrap_servers, problem) from None
     finally:
         admin.close()
-
-
-@contextmanager
-def _eager_segments(bootstrap_servers: str, topic: str) -> Iterator[None]:
-    admin = admin_client(bootstrap_servers)
-    try:
-        _alter(admin, topic, {_SEGMENT_MS: (AlterConfigOp.SET, "1"), **_FILE_DELAY})
-        try:
-            yield
-        finally:
-            _alter(admin, topic, {_SEGMENT_MS: (AlterConfigOp.DELETE, None)})
-    except KafkaError as problem:
-        raise unreachable(bootstrap_servers, problem) from None
-    finally:
-        admin.close()
-
-
-def _alter(admin: KafkaAdminClient, topic: str, changes: Mapping[str, tuple[AlterConfigOp, str | None]]) -> None:
-    answer = admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(changes))])
-    if (said := answer["topic"][topic]) != "OK":
-        raise SourceUnavailable(f"{topic}: the broker refuses to change the topic's settings: {said}")
 
 
 def _append_nothing(bootstrap_servers: str, topic: str, partitions: Sequence[int]) -> dict[int, int]:

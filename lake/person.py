@@ -19,7 +19,7 @@ class Person:
 
     def __init__(self, person_key: str, key: PseudonymKey, patterns: Iterable[str]):
         self.person_key = person_key
-        self._key = key
+        self.key = key
         alike = "|".join(sorted({f"(?:{p.removeprefix('^').removesuffix('$')})" for p in patterns}))
         # Looked ahead, so that one inside a longer run of digits is found too.
         self._alike = re.compile(f"(?=({alike}))".encode())
@@ -34,7 +34,7 @@ class Person:
         return any(self._is_me(found[1]) for found in self._alike.finditer(data))
 
     def _is_me(self, identifier: bytes) -> bool:
-        return self._key.pseudonym(identifier.decode(errors="replace")) == self.person_key
+        return self.key.pseudonym(identifier.decode(errors="replace")) == self.person_key
 
     def masked(self, data: bytes) -> bytes:
         """`data` with stars in place of the identifier."""

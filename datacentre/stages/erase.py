@@ -15,13 +15,13 @@ from typing import Any
 from sqlalchemy import make_url
 
 from connectors.sink.replay import Replayer, only_replay
-from connectors.topic_erasure import begin_segments, delete_below
+from connectors.topic_erasure import begin_segments, delete_below, letting_go_soon
 from connectors.topics import Topic, describe_topics
 from datacentre.contracts import Contract, load_contracts
 from datacentre.control.erasures import Request, add_request, load_request, record_erasure
 from datacentre.control.store import opened
 from datacentre.errors import CheckFailed, ContractError
-from datacentre.pseudonym import PseudonymKey, load_or_create
+from datacentre.pseudonym import load_or_create
 from datacentre.settings import Settings
 from datacentre.signing import signed
 from datacentre.stages.land import land
@@ -75,7 +75,22 @@ def erase(settings: Settings, number: int, who: str, told: Told = lambda step: N
     told("landing what the topics hold")
     topics = describe_topics(settings.bootstrap_servers, contracts.values())
     _land(settings, [*topics])
-    decided = Decided(who, datetime.now(UTC), f"erased by request {number}")
+    with letting_go_soon(settings.bootstrap_servers, [topic.name for topic in topics.values()]):
+        found = _take_out(settings, contracts, topics, person, asked, who, told)
+    return _certify(settings, asked, who, found)
+
+
+def _take_out(
+    settings: Settings,
+    contracts: Mapping[str, Contract],
+    topics: Mapping[str, Topic],
+    person: Person,
+    asked: Request,
+    who: str,
+    told: Told,
+) -> dict[str, Any]:
+    """Out of topics, lake, files and databases; returns what there was."""
+    decided = Decided(who, datetime.now(UTC), f"erased by request {asked.id}")
     cut, counts = {}, {}
     for stream, contract in contracts.items():
         told(f"{stream}: topic, vault and quarantine")
@@ -85,7 +100,7 @@ def erase(settings: Settings, number: int, who: str, told: Told = lambda step: N
         # topic.
         bases = landed_bases(settings.lake, contract) if cut[stream] else {}
         limits |= {p: offset + bases.get(p, 0) for p, offset in cut[stream].items()}
-        counts[stream] = _erase_from_lake(settings, contract, key, person, limits, decided)
+        counts[stream] = _erase_from_lake(settings, contract, person, limits, decided)
     told("logs, reports and stores")
     masked = sum(take_out_of_database(url, person) for url in _databases(settings))
     loose = search(settings.home, person, left_out=_TABLES).holding
@@ -93,7 +108,7 @@ def erase(settings: Settings, number: int, who: str, told: Told = lambda step: N
         take_out(file, person)
     told("searching every file")
     searched = _require_none_left(settings, person, asked)
-    found = {
+    return {
         "rows": {stream: n for stream, n in counts.items() if any(n.values())},
         "topic_partitions_cut_below": {stream: offsets for stream, offsets in cut.items() if offsets},
         "other_files_cleaned": len(loose),
@@ -102,7 +117,6 @@ def erase(settings: Settings, number: int, who: str, told: Told = lambda step: N
         "bytes_searched": searched.bytes,
         "files_that_hold_the_identifier": 0,
     }
-    return _certify(settings, asked, who, found)
 
 
 def _land(settings: Settings, streams: list[str]) -> None:
@@ -133,7 +147,6 @@ def _cut_topic(settings: Settings, contract: Contract, topic: Topic, person: Per
 def _erase_from_lake(
     settings: Settings,
     contract: Contract,
-    key: PseudonymKey,
     person: Person,
     limits: Mapping[int, int],
     decided: Decided,
@@ -142,7 +155,7 @@ def _erase_from_lake(
     if open_table(settings.lake, contract, "landed") is None:
         return {}
     with only_replay(settings.lake, contract.key):
-        for _ in Replayer(settings.lake, contract, key, decided.who).earlier():
+        for _ in Replayer(settings.lake, contract, person.key, decided.who).earlier():
             pass  # a replay that was cut short needs the bytes
         traces = find_traces(settings.lake, contract, person).below(limits)
         erase_from_vault(settings.lake, contract, person, traces)

@@ -25,6 +25,7 @@ from lake.quarantine import Selection
 from lake.snapshot import snapshot
 from tests.conftest import command_environment
 from tests.identifier_search import files_holding, topics_holding
+from tests.integration.test_topic_settings import own_settings
 
 pytestmark = pytest.mark.broker
 ZANGMO, CHILD = "11705551234", "11705559999"
@@ -144,6 +145,8 @@ def test_no_byte_of_her_is_left_and_the_facts_stay(
     assert (child["cid"], child["given_name"], child["guardian_cid"]) == (CHILD, "Dorji", None)
     (moved,) = vault_rows(centre, contracts[TRANSFER])
     assert (moved["applicant_cid"], moved["member_cids"]) == (CHILD, ["11705558888"])
+
+    assert own_settings(centre.bootstrap_servers, STREAMS, "segment.ms", "file.delete.delay.ms") == {}
 
     said = CliRunner().invoke(app, ["erase", "verify", certificate])
     assert said.exit_code == 0
