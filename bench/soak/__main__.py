@@ -25,7 +25,7 @@ from datacentre.control.certificates import certified_by_stream, held, pending
 from datacentre.control.outcomes import recent
 from datacentre.control.store import opened
 from datacentre.errors import CheckFailed
-from datacentre.services import supervisor
+from datacentre.services.restarts import restarts as restarts_of
 from datacentre.settings import REPOSITORY, Settings
 from datacentre.stages.verify import require_agreement, verify
 from lake.positions import landed_positions
@@ -61,7 +61,7 @@ def soak(
             "undisturbed": measure(settings, contracts, begun, begun + half),
             "with kills": measure(settings, contracts, begun + half, time.time()),
         }
-        restarts = dict(supervisor.restarts(settings.run))
+        restarts = dict(restarts_of(settings.run))
         reports = verify(settings)
         with opened(settings.control_url) as store:
             waiting = held(store)
@@ -84,7 +84,7 @@ def _sender(settings: Settings, contracts: Mapping[str, Contract], records: int,
 
 def _kill_each(settings: Settings, watch: Watch, seconds: float) -> list[dict[str, object]]:
     """Kill one process after another, spread over the time; returns when, which, and seconds until it lived again."""
-    names = centre.can_be_killed(settings)
+    names = [*centre.processes(settings)]
     kills: list[dict[str, object]] = []
     started = time.monotonic()
     for turn, name in enumerate(names):

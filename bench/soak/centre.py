@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from datacentre.errors import CheckFailed
-from datacentre.services import process, supervisor
+from datacentre.services import process
 from datacentre.settings import Settings, from_environment
 
 _PORTS_APART = 400
@@ -61,8 +61,3 @@ def kill(settings: Settings, name: str) -> float:
             raise CheckFailed(f"{name} was killed and not started again in {_HEALED_SECONDS:.0f} s")
         time.sleep(0.1)
     return time.monotonic() - started
-
-
-def can_be_killed(settings: Settings) -> list[str]:
-    """All but the supervisor, which nobody starts again but `up`."""
-    return [name for name in processes(settings) if name != supervisor.NAME]

@@ -1,9 +1,5 @@
 """`up`, `down`, `status`; what takes long to import stands inside."""
 
-import logging
-import os
-import sys
-import time
 from typing import Annotated
 
 import typer
@@ -11,11 +7,11 @@ import typer
 from datacentre.cli.console import err, one_line_errors, out, print_json, print_table
 from datacentre.cli.parts import parts
 from datacentre.errors import ContractError, SourceUnavailable
-from datacentre.services import postgresql, process, supervisor
+from datacentre.services import postgresql, process, supervisor, understudy
+from datacentre.services.restarts import forget_restarts, restarts
 from datacentre.services.supervisor import Part
 from datacentre.settings import Settings, from_environment
 
-_LOOK_SECONDS = 1.0
 Names = Annotated[
     list[str] | None, typer.Argument(help="postgresql, kafka, sink, gateway, airflow; all when none is named")
 ]
@@ -36,12 +32,9 @@ def up(names: Names = None) -> None:
             told = part.start()
         with supervisor.wanted(settings.run) as running:
             running.add(name)
-            supervisor.forget_restarts(settings.run, name)
+            forget_restarts(settings.run, name)
         out.print(told)
-    argv = [sys.executable, "-m", "datacentre.cli", "supervise"]
-    process.start(
-        settings.run, supervisor.NAME, argv, os.environ | {"DATACENTRE_HOME": str(settings.home)}, settings.home
-    )
+    understudy.start_pair(settings)
 
 
 @one_line_errors
@@ -53,7 +46,7 @@ def down(names: Names = None) -> None:
         running -= set(chosen)
         is_last = not running
     if is_last:
-        process.stop(settings.run, supervisor.NAME)
+        understudy.stop_pair(settings)
     for name in reversed(chosen):
         if chosen[name].stop():
             out.print(f"{name} stopped")
@@ -63,11 +56,8 @@ def down(names: Names = None) -> None:
 def supervise() -> None:
     """Start again what dies of what `up` has started, until told to end; `up` runs this."""
     settings = from_environment()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    keeper = supervisor.Supervisor(settings.run, parts(settings))
-    while True:
-        keeper.look()
-        time.sleep(_LOOK_SECONDS)
+    companion = understudy.one_of_pair(settings, understudy.NAME)
+    understudy.serve(settings, supervisor.NAME, supervisor.Supervisor(settings.run, parts(settings), companion).keep)
 
 
 @one_line_errors
@@ -78,8 +68,8 @@ def status(json: Json = False) -> None:
     settings = from_environment()
     running = {name: part.is_running() for name, part in parts(settings).items()}
     running["kafka"] = kafka.answers(settings.bootstrap_servers)
-    running["supervisor"] = process.running(settings.run, supervisor.NAME) is not None
-    again = supervisor.restarts(settings.run)
+    running |= {name: process.running(settings.run, name) is not None for name in understudy.PAIR}
+    again = restarts(settings.run)
     streams = _streams(settings, is_broker_up=running["kafka"])
     if json:
         print_json(

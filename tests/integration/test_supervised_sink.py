@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from datacentre.contracts import Contract
 from datacentre.services import process
+from datacentre.services.restarts import restarts
+from datacentre.services.understudy import PAIR
 from datacentre.settings import Settings
 from datacentre.stages.verify import verify
 from lake.positions import landed_positions
@@ -61,7 +64,30 @@ def test_a_killed_sink_comes_back_and_goes_on(
     assert (told["services"]["sink"], told["services"]["supervisor"], told["restarts"]) == (True, True, {"sink": 1})
     assert "sink had died; started again, the 1. time" in (centre.run / "supervisor.log").read_text()
 
+    kill_each_of_the_pair(centre)
+    assert process.running(centre.run, "sink") == second
+    os.kill(second.pid, signal.SIGKILL)
+    wait(lambda: process.running(centre.run, "sink") not in (None, second))
+    assert restarts(centre.run) == {"sink": 2, "supervisor": 2, "understudy": 1}
+
     assert datacentre("down").split() == ["sink", "stopped"]
     time.sleep(2.5)
-    assert [process.running(centre.run, name) for name in ("sink", "supervisor")] == [None, None]
+    assert [process.running(centre.run, name) for name in ("sink", *PAIR)] == [None, None, None]
     assert [r.differences for r in verify(centre, [STREAM])] == [(), ()]
+
+
+def kill_each_of_the_pair(centre: Settings) -> None:
+    """Each, by the other one's start of it, comes back; the supervisor also by an understudy that had been killed."""
+    for name in ("supervisor", "understudy", "supervisor"):
+        killed = process.running(centre.run, name)
+        assert killed is not None
+        os.kill(killed.pid, signal.SIGKILL)
+        wait(lambda name=name, killed=killed: process.running(centre.run, name) not in (None, killed))
+    understudy = process.running(centre.run, "understudy")
+    assert understudy is not None
+    assert resident_mib(understudy.pid) < 25
+
+
+def resident_mib(pid: int) -> float:
+    (line,) = (at for at in Path(f"/proc/{pid}/status").read_text().splitlines() if at.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024

@@ -1,11 +1,13 @@
 """What dies is started again, at longer and longer intervals, until it is no longer wanted."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from datacentre.errors import SourceUnavailable
-from datacentre.services.supervisor import Part, Supervisor, forget_restarts, restarts, wanted
+from datacentre.services.restarts import forget_restarts, restarts, restarts_by_part
+from datacentre.services.supervisor import Part, Supervisor, wanted
 
 
 class Service:
@@ -46,7 +48,7 @@ def sink() -> Service:
 def supervisor(tmp_path: Path, sink: Service, clock: Clock) -> Supervisor:
     with wanted(tmp_path) as names:
         names.add("sink")
-    return Supervisor(tmp_path, {"sink": sink.part, "gateway": Service().part}, clock)
+    return Supervisor(tmp_path, {"sink": sink.part, "gateway": Service().part}, {}, clock)
 
 
 def test_what_died_is_started_again_and_counted(tmp_path: Path, supervisor: Supervisor, sink: Service) -> None:
@@ -104,3 +106,31 @@ def test_what_cannot_be_started_is_told_and_tried_again(
     clock.now += 2
     assert supervisor.look() == ["sink"]
     assert restarts(tmp_path) == {"sink": 1}
+
+
+def test_the_companion_is_kept_while_anything_is_wanted(tmp_path: Path, sink: Service, clock: Clock) -> None:
+    sink.is_alive, companion = True, Service()
+    supervisor = Supervisor(tmp_path, {"sink": sink.part}, {"understudy": companion.part}, clock)
+    assert supervisor.look() == []
+    with wanted(tmp_path) as names:
+        names.add("sink")
+    assert supervisor.look() == ["understudy"]
+    assert restarts(tmp_path) == {"understudy": 1}
+    companion.is_alive = False
+    with wanted(tmp_path) as names:
+        names.clear()
+    supervisor.keep()  # ends: nothing is wanted
+    assert companion.starts == 1
+
+
+def test_the_times_of_the_last_restarts_are_kept(
+    tmp_path: Path, supervisor: Supervisor, sink: Service, clock: Clock
+) -> None:
+    before = time.time()
+    for second in (0, 10, 20, 30):
+        clock.now = 100.0 + second
+        sink.is_alive = False
+        supervisor.look()
+    found = restarts_by_part(tmp_path)["sink"]
+    assert (found.count, len(found.last)) == (4, 3)
+    assert before <= found.last[0] <= found.last[1] <= found.last[2] <= time.time()
