@@ -30,6 +30,8 @@ class Settings:
     that is named by its URL; empty, and so SQLite, until the first `up` decides. `control_url` and
     `airflow_database_url` are SQLAlchemy's.
 
+    Backups go to `backup_folder`, a folder of the home where it is empty, and are deleted after `backup_days`.
+
     Alerts go to `alert_webhook` as JSON and by mail to `alert_smtp`; both may hold a secret, so they aren't shown.
 
     Paths are absolute. `flush_rows` and `flush_bytes` bound one batch of the sink per stream,
@@ -61,6 +63,8 @@ class Settings:
     airflow_database: str = ""
     alert_webhook: str = field(default="", repr=False)
     alert_smtp: str = field(default="", repr=False)
+    backup_folder: str = ""
+    backup_days: int = 30
 
     @property
     def contracts(self) -> Path:
@@ -83,6 +87,10 @@ class Settings:
         return self.home / "marts"
 
     @property
+    def backups(self) -> Path:
+        return Path(self.backup_folder) if self.backup_folder else self.home / "backups"
+
+    @property
     def database_file(self) -> Path:
         """Says which database this home has, once that was decided."""
         return _database_file(self.home)
@@ -91,6 +99,11 @@ class Settings:
     def postgresql_passfile(self) -> Path:
         """The server's password, as libpq reads it (PostgreSQL manual, 32.16 "The Password File")."""
         return _passfile(self.home)
+
+    @property
+    def own_control_url(self) -> str:
+        """The control store that this home keeps itself, whether it is the one in use or not."""
+        return _own_store(self.home, self.database, self.postgresql_port)
 
     @property
     def airflow_database_url(self) -> str:
@@ -119,11 +132,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     home = Path(env.get("DATACENTRE_HOME", "var")).expanduser().resolve()
     database = _database(env, home)
     postgresql_port = _port(env, "DATACENTRE_POSTGRESQL_PORT", 15_432)
-    own_store = (
-        _postgresql_url(home, postgresql_port, "control")
-        if database == "postgresql"
-        else f"sqlite:///{home / 'control.sqlite'}"
-    )
+    own_store = _own_store(home, database, postgresql_port)
     kafka_port = _port(env, "DATACENTRE_KAFKA_PORT", 19092)
     external = env.get("KAFKA_BOOTSTRAP_SERVERS", "")
     cache = Path(env.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
@@ -152,6 +161,14 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         airflow_database=env.get("DATACENTRE_AIRFLOW_DATABASE_URL", ""),
         alert_webhook=_checked(env.get("DATACENTRE_ALERT_WEBHOOK", ""), require_webhook),
         alert_smtp=_checked(env.get("DATACENTRE_ALERT_SMTP", ""), mail_route),
+        backup_folder=_folder(env, "DATACENTRE_BACKUPS"),
+        backup_days=_positive_integer(env, "DATACENTRE_BACKUP_DAYS", 30),
+    )
+
+
+def _own_store(home: Path, database: str, port: int) -> str:
+    return (
+        _postgresql_url(home, port, "control") if database == "postgresql" else f"sqlite:///{home / 'control.sqlite'}"
     )
 
 
@@ -165,6 +182,11 @@ def _database(env: Mapping[str, str], home: Path) -> str:
     if remembered not in ("", said):
         raise ContractError(f"DATACENTRE_DATABASE={said}, but the state of {home} is in {remembered} ({file.name})")
     return said
+
+
+def _folder(env: Mapping[str, str], name: str) -> str:
+    """An absolute path; "" where nothing is set."""
+    return str(Path(env[name]).expanduser().resolve()) if env.get(name) else ""
 
 
 def _database_file(home: Path) -> Path:

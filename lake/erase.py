@@ -7,7 +7,7 @@ bytes. The files that held them are deleted at once, not at the next vacuum.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,16 +23,14 @@ from deltalake import DeltaTable
 
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import INSTANT, QUARANTINE, landed_schema, vault_schema
-from datacentre.errors import SourceUnavailable
 from lake.decisions import offsets_of
 from lake.next_commit import commit_once
 from lake.person import PERSON_KEY, Person
 from lake.rewrite import Change, Offsets, is_at, rewritten
 from lake.snapshot import snapshot
 from lake.tables import PARTITION, open_table, table_path
-from lake.upkeep import only_keeper
+from lake.upkeep import no_upkeep
 
-_PATIENCE_SECONDS = 120.0
 # As old as that, a file that no version names is no upload under way.
 _ORPHAN_SECONDS = 3600.0
 _PLACE = ["kafka_partition", "kafka_offset"]
@@ -201,7 +199,7 @@ def _rewrite(lake: Path, contract: Contract, layer: str, schema: pa.Schema, offs
     if table is None:
         return
     app = f"erasure/{uuid4().hex}"
-    with _kept(lake, contract, layer):
+    with no_upkeep(lake, contract.key, layer):  # compaction could write a copy of old rows meanwhile
         if offsets:
             commit_once(table, lambda: rewritten(table, schema, offsets, change), app, {"erasure": app})
         _delete_replaced(table)
@@ -222,20 +220,6 @@ def _age(file: Path) -> float:
     with suppress(FileNotFoundError):
         return time.time() - file.stat().st_mtime
     return 0.0
-
-
-@contextmanager
-def _kept(lake: Path, contract: Contract, layer: str) -> Iterator[None]:
-    """Keep compaction away: it could write a copy of old rows meanwhile."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        with only_keeper(lake, contract.key, layer) as is_alone:
-            if is_alone:
-                yield
-                return
-        if time.monotonic() > deadline:
-            raise SourceUnavailable(f"{contract.key}: upkeep of {layer} doesn't end; run the erasure again later")
-        time.sleep(0.2)
 
 
 def _without(value: Any, person: Person) -> Any:

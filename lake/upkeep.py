@@ -15,11 +15,14 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from datacentre.contracts import Contract
 from datacentre.crash_points import inside
+from datacentre.errors import SourceUnavailable
 from lake.tables import LAYERS, open_table, table_path, unavailable
 
 _TARGET_BYTES = 64 * 1024 * 1024
 _SMALL_FILES = 8
 _DRAFT_SECONDS = 3600.0
+_PATIENCE_SECONDS = 120.0
+_POLL_SECONDS = 0.2
 # Small row groups bound what a merge holds: 116 MB beside 237 for 1.8 million rows, and less time.
 _LEAN = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=64 * 1024)
 
@@ -91,3 +94,20 @@ def only_keeper(lake: Path, key: str, layer: str) -> Iterator[bool]:
             yield False
             return
         yield True
+
+
+@contextmanager
+def no_upkeep(lake: Path, key: str, layer: str) -> Iterator[None]:
+    """Keep compaction and vacuum away from one table; waits for what is under way.
+
+    Raises SourceUnavailable when it doesn't end within two minutes.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        with only_keeper(lake, key, layer) as is_alone:
+            if is_alone:
+                yield
+                return
+        if time.monotonic() > deadline:
+            raise SourceUnavailable(f"{key}: upkeep of {layer} doesn't end; try again later")
+        time.sleep(_POLL_SECONDS)

@@ -6,6 +6,7 @@ import typer
 
 from datacentre.cli import (
     alerts,
+    backup,
     contract,
     demo,
     erase,
@@ -47,6 +48,8 @@ for command in (
     ingest.verify,
     marts.forget,
     upkeep.upkeep,
+    backup.backup,
+    backup.restore,
     demo.demo,
 ):
     app.command()(command)
