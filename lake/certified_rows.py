@@ -1,10 +1,13 @@
 """A copy of the landed rows that are certified, as DuckDB tables: what a build reads.
 
-Each build adds the rows of new certificates and takes away those of certificates that no longer hold, so it reads the
-lake's many small files once, not once per model. The copy can always be made anew from the lake.
+Each build adds the rows of new certificates and takes away those of certificates that no longer hold, and those that
+their contract keeps no longer. So it reads the lake's many small files once, not once per model. The copy can always
+be made anew from the lake.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -13,9 +16,12 @@ import pyarrow as pa
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import landed_schema
 from datacentre.control.certificates import CertifiedRange
+from lake.retain import oldest_kept
 from lake.snapshot import files_with
 
 CATALOG = "certified"
+_KEYS = ("record_key", "is_deleted", "source", "event_id", "corrects_event_id")
+_LEAVING = "certificate_id in (select unnest($gone::bigint[])) or ingest_date < $kept_from"
 _RANGES = pa.schema(
     [
         ("stream", pa.string()),
@@ -44,6 +50,7 @@ def follow_certificates(
             """create table if not exists copied_range (stream text, certificate_id bigint, kafka_partition integer,
                 start_offset bigint, next_offset bigint)"""
         )
+        connection.execute("create table if not exists lost_row (stream text, rows bigint)")
         for key, contract in contracts.items():
             connection.execute("begin")
             _follow(connection, lake, contract, set(certified[key]))
@@ -55,14 +62,57 @@ def _follow(
 ) -> None:
     _fit_table(connection, contract)
     copied = _copied(connection, contract.key)
-    if gone := [r.certificate_id for r in copied - certified]:
-        given = {"stream": contract.key, "gone": gone}
-        connection.execute(f"delete from {contract.key} where certificate_id in (select unnest($gone))", {"gone": gone})
-        connection.execute(
-            "delete from copied_range where stream = $stream and certificate_id in (select unnest($gone))", given
-        )
-    if new := sorted(certified - copied, key=lambda r: r.certificate_id):
-        _copy(connection, lake, contract, new)
+    gone = {r.certificate_id for r in copied - certified}
+    kept_from = oldest_kept(contract, datetime.now(UTC).date())
+    # A certificate that was cut keeps its number: what is left of it is copied again.
+    new = certified - {r for r in copied if r.certificate_id not in gone}
+    is_leaving = gone or _has_older(connection, contract.key, kept_from)
+    with _noting_lost(connection, contract, gone, kept_from) if is_leaving else nullcontext():
+        if new:
+            _copy(connection, lake, contract, sorted(new, key=lambda r: r.certificate_id), kept_from)
+
+
+def _has_older(connection: duckdb.DuckDBPyConnection, stream: str, kept_from: date) -> bool:
+    return bool(connection.execute(f"select 1 from {stream} where ingest_date < $1 limit 1", [kept_from]).fetchall())
+
+
+@contextmanager
+def _noting_lost(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, gone: Collection[int], kept_from: date
+) -> Iterator[None]:
+    """Remove what leaves the copy; once the block has ended, count in `lost_row` what of it hasn't come back under the
+    same keys."""
+    stream, given = contract.key, {"gone": sorted(gone), "kept_from": kept_from}
+    keys = ", ".join(
+        ["kafka_partition", "kafka_offset", *_KEYS, *(str(f.pseudonym_column) for f in contract.pseudonymised)]
+    )
+    connection.execute(f"create or replace temp table leaving as select {keys} from {stream} where {_LEAVING}", given)
+    connection.execute(f"delete from {stream} where {_LEAVING}", given)
+    connection.execute(
+        "delete from copied_range where stream = $stream and certificate_id in (select unnest($gone::bigint[]))",
+        {"stream": stream, "gone": sorted(gone)},
+    )
+    yield
+    connection.execute(
+        f"""insert into lost_row select $stream, count(*) from (from leaving except select {keys} from {stream})
+        having count(*) > 0""",
+        {"stream": stream},
+    )
+
+
+def has_lost_rows(file: Path) -> bool:
+    """Whether rows have left the copy that no new certificate tells of, since `forget_lost_rows`.
+
+    A model that follows certificates would keep what it made of them; it has to be built from the start.
+    """
+    with duckdb.connect(str(file), read_only=True) as connection:
+        return connection.execute("select count(*) from lost_row").fetchall() != [(0,)]
+
+
+def forget_lost_rows(file: Path) -> None:
+    """Once everything was built from the start."""
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("delete from lost_row")
 
 
 def _fit_table(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
@@ -84,7 +134,13 @@ def _copied(connection: duckdb.DuckDBPyConnection, stream: str) -> set[Certified
     return {CertifiedRange(*row) for row in rows}
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, new: Sequence[CertifiedRange]) -> None:
+def _copy(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Path,
+    contract: Contract,
+    new: Sequence[CertifiedRange],
+    kept_from: date,
+) -> None:
     ranges, no_rows = range_table({contract.key: new}), landed_schema(contract).empty_table()
     pinned = files_with(lake, contract, "landed", [(r.partition, r.start_offset, r.next_offset) for r in new])
     if pinned.files:
@@ -100,8 +156,9 @@ def _copy(connection: duckdb.DuckDBPyConnection, lake: Path, contract: Contract,
             from landed
             join ranges on landed.kafka_partition = ranges.kafka_partition
                 and landed.kafka_offset >= ranges.start_offset and landed.kafka_offset < ranges.next_offset
+            where landed.ingest_date >= $kept_from
             order by ranges.certificate_id, landed.kafka_partition, landed.kafka_offset""",
-            {"files": list(pinned.files)},
+            {"files": list(pinned.files), "kept_from": kept_from},
         )
     connection.execute("insert into copied_range from ranges")
     del ranges, no_rows

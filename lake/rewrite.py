@@ -30,7 +30,7 @@ def rewritten(table: DeltaTable, schema: pa.Schema, offsets: Offsets, change: Ch
     actions: list = []  # type: ignore[type-arg]
     folder = table_path(table)
     for path, day in _files_with(table, offsets):
-        rows = _read(folder / path, day, schema)
+        rows = read_file(folder / path, day, schema)
         at = is_at(rows, offsets)
         changed = change(rows, at) if pc.any(at).as_py() else None
         if changed is not None:
@@ -58,7 +58,7 @@ def _any_within(offsets: np.ndarray, first: int, last: int) -> bool:
     return bool(((offsets >= first) & (offsets <= last)).any())
 
 
-def _read(file: Path, day: str, schema: pa.Schema) -> pa.Table:
+def read_file(file: Path, day: str, schema: pa.Schema) -> pa.Table:
     """One file's rows with all columns of today's table, null where it is older than they are."""
     held = pq.ParquetFile(file).read()
     arrays = {name: held[name] for name in held.column_names} | {PARTITION: pa.repeat(day, held.num_rows)}

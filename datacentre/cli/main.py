@@ -6,6 +6,7 @@ import typer
 
 from datacentre.cli import (
     alerts,
+    backfill,
     backup,
     contract,
     demo,
@@ -48,6 +49,7 @@ for command in (
     ingest.verify,
     marts.forget,
     upkeep.upkeep,
+    backfill.backfill,
     backup.backup,
     backup.restore,
     demo.demo,

@@ -20,7 +20,7 @@ from datacentre.settings import Settings
 from datacentre.stages.alerting import alarm, clear
 from datacentre.stages.freshness import measure
 from datacentre.stages.outcome import Outcome, store
-from lake.certified_rows import certified_file, follow_certificates
+from lake.certified_rows import certified_file, follow_certificates, forget_lost_rows, has_lost_rows
 from lake.marts import only_writer, pin, prepare, publish, work_file
 from lake.snapshot import snapshot
 
@@ -101,11 +101,14 @@ def _late(
 
 
 def _run_models(settings: Settings) -> int:
-    """Build incrementally; from the start where models or reference data aren't those of the last build."""
-    inputs = _fingerprint(settings)
-    refresh = [] if _built_from(settings) == inputs else ["--full-refresh"]
+    """Build incrementally; from the start where models or reference data aren't those of the last build, or where rows
+    are gone that no certificate tells of."""
+    inputs, copy = _fingerprint(settings), certified_file(settings.marts)
+    is_same = _built_from(settings) == inputs and not has_lost_rows(copy)
+    refresh = [] if is_same else ["--full-refresh"]
     _remembered(settings).unlink(missing_ok=True)  # a build that fails half way is not a base for an increment
     nodes = run_dbt(settings, ["build", "--exclude-resource-type", "unit_test", *refresh])
+    forget_lost_rows(copy)
     _remembered(settings).write_text(inputs)
     return nodes
 

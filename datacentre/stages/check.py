@@ -28,6 +28,7 @@ from expectations.landed import Increment, fetch, increments
 from lake.decisions import ranges_of
 from lake.positions import landed_positions
 from lake.quarantine import landed_replays_since
+from lake.replace import replaced_since
 
 
 def check(settings: Settings, streams: Sequence[str] | None = None) -> tuple[Outcome, ...]:
@@ -69,12 +70,16 @@ def _check_stream(settings: Settings, control: sa.Engine, contract: Contract) ->
 
 
 def _reopen_replayed(settings: Settings, control: sa.Engine, contract: Contract) -> None:
-    """Check anew where replays have landed since the last check, for those that ended before they said so."""
+    """Check anew where replays or backfills have landed since the last check, for those that ended before they said
+    so."""
     if (version := last_checked(control, contract.key)) is None:
         return
     for landed_version, offsets in landed_replays_since(settings.lake, contract, version):
         ranges = [OffsetRange(*r) for r in ranges_of(offsets)]
         reopen(control, contract.key, ranges, landed_version, "check", "a replay landed in it")
+    for landed_version, changed in replaced_since(settings.lake, contract, version):
+        ranges = [OffsetRange(*r) for r in changed]
+        reopen(control, contract.key, ranges, landed_version, "check", "a backfill changed it")
 
 
 def _certify(control: sa.Engine, increment: Increment, tally: "_Tally") -> None:

@@ -12,7 +12,7 @@ import pytest
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import landed_schema
 from datacentre.control.certificates import CertifiedRange
-from lake.certified_rows import follow_certificates
+from lake.certified_rows import follow_certificates, forget_lost_rows, has_lost_rows
 from lake.commit import append
 from lake.commit_log import CommitLog
 from lake.tables import create_table
@@ -115,3 +115,40 @@ def test_a_column_that_no_file_has_yet_is_null(tmp_path: Path, contract: Contrac
     evolved = replace(contract, fields=(*contract.fields, added))
 
     assert len(followed(tmp_path, evolved, [CertifiedRange(1, 0, 0, 5)])) == 5
+
+
+def test_a_certificate_that_is_cut_twice_keeps_the_rest(tmp_path: Path, contract: Contract) -> None:
+    log = CommitLog(create_table(tmp_path / "lake", contract, "landed", "cluster/topic"))
+    land(log, contract, 0, 0, 30)
+    followed(tmp_path, contract, [CertifiedRange(7, 0, 0, 10), CertifiedRange(7, 0, 20, 30)])
+    cut = [CertifiedRange(7, 0, 0, 10), CertifiedRange(7, 0, 25, 30), CertifiedRange(9, 0, 10, 25)]
+
+    assert followed(tmp_path, contract, cut) == wanted(cut, {0: 30})
+
+
+def test_rows_that_do_not_come_back_are_noted(tmp_path: Path, contract: Contract) -> None:
+    file = tmp_path / "certified.duckdb"
+    log = CommitLog(create_table(tmp_path / "lake", contract, "landed", "cluster/topic"))
+    land(log, contract, 0, 0, 20)
+    followed(tmp_path, contract, [CertifiedRange(1, 0, 0, 10), CertifiedRange(2, 0, 10, 20)])
+    followed(tmp_path, contract, [CertifiedRange(3, 0, 0, 10), CertifiedRange(2, 0, 10, 20)])
+    assert not has_lost_rows(file)
+
+    followed(tmp_path, contract, [CertifiedRange(3, 0, 0, 10)])
+    assert has_lost_rows(file)
+    followed(tmp_path, contract, [CertifiedRange(3, 0, 0, 10), CertifiedRange(4, 0, 10, 20)])
+    assert has_lost_rows(file)
+    forget_lost_rows(file)
+    assert not has_lost_rows(file)
+
+
+def test_what_the_contract_keeps_no_longer_leaves_the_copy(tmp_path: Path, contract: Contract) -> None:
+    log = CommitLog(create_table(tmp_path / "lake", contract, "landed", "cluster/topic"))
+    land(log, contract, 0, 0, 5)
+    certified = [CertifiedRange(1, 0, 0, 5)]
+    assert len(followed(tmp_path, contract, certified)) == 5
+
+    age_days = (datetime.now(UTC).date() - date(2026, 3, 1)).days
+    assert len(followed(tmp_path, replace(contract, lake_retention_days=age_days), certified)) == 5
+    assert followed(tmp_path, replace(contract, lake_retention_days=age_days - 1), certified) == set()
+    assert has_lost_rows(tmp_path / "certified.duckdb")
