@@ -1,16 +1,38 @@
-"""A topic's own settings, changed for a while."""
+"""A topic's own settings: those of its contract for good, others for a while."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from kafka import KafkaAdminClient
 from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
-from connectors.topics import admin_client, unreachable
+from connectors.topics import admin_client, topic_settings, unreachable
+from datacentre import names
+from datacentre.contracts import Contract
 from datacentre.errors import SourceUnavailable
 
 _OF_THE_TOPIC = "DYNAMIC_TOPIC_CONFIG"
+
+
+def keep_to_contract(bootstrap_servers: str, contracts: Iterable[Contract]) -> dict[str, dict[str, str]]:
+    """Give every topic that exists its contract's settings; returns those that were different, by stream key.
+
+    Raises SourceUnavailable when the broker refuses or doesn't answer.
+    """
+    with _admin(bootstrap_servers) as admin:
+        existing = set(admin.list_topics())
+        there = [c for c in contracts if names.topic(c.key) in existing]
+        return {c.key: changed for c in there if (changed := _keep(admin, c))}
+
+
+def _keep(admin: KafkaAdminClient, contract: Contract) -> dict[str, str]:
+    topic, wanted = names.topic(contract.key), topic_settings(contract)
+    told = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])["topic"][topic]
+    changed = {n: value for n, value in wanted.items() if told.get(n, {}).get("value") != value}
+    for name, value in changed.items():
+        _alter(admin, name, {topic: value})
+    return changed
 
 
 @contextmanager

@@ -97,13 +97,18 @@ def _new_topic(name: str, contract: Contract) -> NewTopic:
         name,
         num_partitions=contract.partitions,
         replication_factor=1,
-        topic_configs={
-            "cleanup.policy": "delete",
-            "retention.ms": str(contract.topic_retention_hours * _HOUR_MS),
-            # The broker's clock dates the rows, so that a sender's wrong clock makes no partitions.
-            "message.timestamp.type": "LogAppendTime",
-        },
+        topic_configs=topic_settings(contract),
     )
+
+
+def topic_settings(contract: Contract) -> dict[str, str]:
+    """What the broker is told of a topic."""
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str(contract.topic_retention_hours * _HOUR_MS),
+        # The broker's clock dates the rows, so that a sender's wrong clock makes no partitions.
+        "message.timestamp.type": "LogAppendTime",
+    }
 
 
 def describe_topics(bootstrap_servers: str, contracts: Iterable[Contract]) -> dict[str, Topic]:

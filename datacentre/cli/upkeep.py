@@ -18,17 +18,13 @@ def upkeep(
 ) -> None:
     """Merge small files, clean the logs and delete files that nothing names; the sinks go on meanwhile."""
     from datacentre.contracts import choose, load_contracts
-    from lake.upkeep import Upkeep, keep_up
+    from datacentre.stages.upkeep import upkeep as keep_up
 
     settings = from_environment()
-    chosen = choose(load_contracts(settings.schemas), streams)
-    done: list[Upkeep] = []
-    with progress_bar("keeping up", len(chosen)) as bar:
-        for contract in chosen.values():
-            done += keep_up(settings.lake, contract, retention_hours)
-            bar.by(1)
+    with progress_bar("keeping up", len(choose(load_contracts(settings.schemas), streams))) as bar:
+        done = keep_up(settings, streams, retention_hours, bar.by)
     if json:
-        print_json(done)
+        print_json(list(done))
     else:
         rows = [[d.stream, d.layer, d.merged, d.made, d.deleted] for d in done]
         print_table("Upkeep", ["stream", "layer", "files merged", "files made", "files deleted"], rows)

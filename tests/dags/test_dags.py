@@ -10,7 +10,9 @@ from datacentre.settings import REPOSITORY
 
 DAGS = REPOSITORY / "dags"
 STREAMS = sorted(path.stem for path in (REPOSITORY / "schemas" / "contracts").glob("*.yaml"))
-EXPECTED = {"land", "check", "build", "erase", "forget", "reconcile"}
+FLOW = {"land", "check", "build"}
+UPKEEP = {"backfill", "backup", "erase", "forget", "reconcile", "replay", "retain", "upkeep"}
+EXPECTED = FLOW | UPKEEP
 HEAVY = ("great_expectations", "dbt", "duckdb", "pyarrow", "deltalake", "pandas", "datacentre.stages")
 
 
@@ -25,13 +27,21 @@ def bag(airflow_variables):
 def test_files_import_and_hold_the_expected_dags(bag) -> None:
     assert bag.import_errors == {}
     assert set(bag.dags) == EXPECTED
-    assert len(list(DAGS.glob("*.py"))) == len(EXPECTED)
+    assert len(list(DAGS.glob("*.py"))) == len(EXPECTED) == 11
+    assert {dag.dag_id for dag in bag.dags.values() if "upkeep" in dag.tags} == UPKEEP
 
 
 def test_streams_of_the_dags_are_the_contracts(bag) -> None:
     assert STREAMS
     assert _waits_for(bag.dags["check"]) == {names.landed_asset(key) for key in STREAMS}
     assert _waits_for(bag.dags["build"]) == {names.certified_asset(key) for key in STREAMS}
+
+
+def test_repairs_take_a_stream_of_the_contracts_and_wake_the_check(bag) -> None:
+    for name in ("backfill", "replay"):
+        assert bag.dags[name].params.get_param("stream").schema["enum"] == STREAMS
+        (task,) = bag.dags[name].tasks
+        assert [outlet.name for outlet in task.outlets] == ["lake://landed"]
 
 
 def _waits_for(dag) -> set[str]:
