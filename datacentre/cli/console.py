@@ -14,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from datacentre.errors import DataCentreError, SourceUnavailable
 
@@ -74,14 +75,19 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     if sum(widths) + 2 * len(widths) > out.width:
         _print_records(columns, cells)
         return
+    out.print(table_of(columns, rows))
+
+
+def table_of(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """Numbers stand to the right; what doesn't fit the terminal is cut."""
     table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for position, name in enumerate(columns):
         values = [row[position] for row in rows if row[position] is not None]
         is_number = bool(values) and all(isinstance(v, int | float | Decimal) for v in values)
         table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
-    for row in cells:
-        table.add_row(*row)
-    out.print(table)
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    return table
 
 
 def _print_records(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:

@@ -19,6 +19,7 @@ from datacentre.cli import (
     quarantine,
     resume,
     services,
+    status,
     upkeep,
 )
 
@@ -34,7 +35,7 @@ logging.getLogger("kafka").setLevel(logging.CRITICAL)
 for command in (
     services.up,
     services.down,
-    services.status,
+    status.status,
     alerts.alerts,
     services.supervise,
     ingest.send,

@@ -20,6 +20,7 @@ from datacentre.services.ports import HOST, is_free
 from datacentre.settings import Settings
 
 __all__ = [
+    "PROCESSES",
     "health",
     "is_running",
     "is_whole",
@@ -44,6 +45,7 @@ _PROCESSES: dict[str, Sequence[str]] = {
     "airflow-api-server": ["api-server"],
     "airflow-dag-processor": ["dag-processor"],
 }
+PROCESSES = tuple(_PROCESSES)
 
 
 def start(settings: Settings, seconds: float = 300) -> None:

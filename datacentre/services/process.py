@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from datacentre.errors import SourceUnavailable
@@ -90,6 +91,13 @@ def recorded(run: Path, name: str) -> ServiceProcess | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def started_at(service: ServiceProcess) -> datetime:
+    """When it was started, in UTC; of a process of this boot (proc(5): `btime` and field 22 of /proc/<pid>/stat)."""
+    lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+    booted = next(int(line.split()[1]) for line in lines if line.startswith("btime "))
+    return datetime.fromtimestamp(booted + service.started_ticks / os.sysconf("SC_CLK_TCK"), UTC)
 
 
 def stop(run: Path, name: str, grace_seconds: float = 10.0) -> bool:

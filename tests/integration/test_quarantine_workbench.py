@@ -149,7 +149,7 @@ def test_a_poisoned_stream_stops_and_the_others_go_on(
     assert sum(landed_positions(centre.lake, chosen[STREAM]).values()) == 0
     assert f"{STREAM}: stopped" in caplog.text
     status = CliRunner().invoke(app, ["status", "--json"], env=command_environment(centre))
-    stopped = {s["stream"]: s["stopped"] for s in json.loads(status.stdout)["streams"]}
+    stopped = {s["stream"]: s["stopped_at"] for s in json.loads(status.stdout)["streams"]}
     assert [key for key, at in stopped.items() if at] == [STREAM]
 
     later = Sink(centre, chosen)

@@ -1,0 +1,158 @@
+"""The centre at one moment: how far each stream is, how fresh the marts are, what waits for somebody."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from types import TracebackType
+
+import sqlalchemy as sa
+
+from connectors.sink.poison import Stops
+from connectors.topic_ends import TopicEnds
+from datacentre.contracts import Contract, load_contracts
+from datacentre.control.alerts import Alert, open_alerts
+from datacentre.control.certificates import Certificate, Coverage, coverage, held
+from datacentre.control.freshness import Freshness, newest_freshness
+from datacentre.control.outcomes import recent
+from datacentre.control.store import open_store
+from datacentre.errors import SourceUnavailable
+from datacentre.settings import Settings
+from lake.positions import landed_bases, landed_positions
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """Counts are offsets over all partitions, `topic_end` and `lag` None while the broker doesn't answer.
+
+    `promised_seconds` is the contract's, from the broker to the marts. `freshness` is of the last version of the
+    marts that showed new rows. `stopped_at` is when too many bad records stopped the stream.
+    """
+
+    stream: str
+    topic_end: int | None
+    landed: int
+    lag: int | None
+    certified: int
+    held: int
+    newest_certificate: int
+    promised_seconds: int
+    freshness: Freshness | None
+    stopped_at: str | None
+
+    @property
+    def is_late(self) -> bool:
+        return self.freshness is not None and self.freshness.produced_p95 > self.promised_seconds
+
+
+@dataclass(frozen=True)
+class Marts:
+    """The published version, and the highest certificate that is in it."""
+
+    version: str
+    last_certificate: int
+    published_at: datetime
+
+
+@dataclass(frozen=True)
+class Overview:
+    """`problems` says what could not be asked, one line each; what it would have told is empty."""
+
+    at: datetime
+    problems: tuple[str, ...]
+    is_broker_up: bool
+    streams: tuple[StreamState, ...]
+    marts: Marts | None = None
+    held: tuple[Certificate, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+
+    @property
+    def newest_certificate(self) -> int:
+        return max((s.newest_certificate for s in self.streams), default=0)
+
+
+class Observer:
+    """Looks as often as it is asked and keeps its connections in between; one thread only."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._ends = TopicEnds(settings.bootstrap_servers)
+        self._stops = Stops(settings.home)
+        self._open = ExitStack()
+        self._store: sa.Engine | None = None
+
+    def __enter__(self) -> "Observer":
+        self._open.callback(self._ends.close)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def look(self) -> Overview:
+        """Raises ContractError for contracts that can't be read; a part of the centre that doesn't answer is told."""
+        contracts = load_contracts(self._settings.schemas)
+        ends, unread = self._topic_ends(contracts)
+        streams = tuple(self._stream(contract, ends.get(key)) for key, contract in contracts.items())
+        seen = Overview(datetime.now(UTC), unread, not unread, streams)
+        try:
+            return _with_control(seen, self._control())
+        except (SourceUnavailable, sa.exc.OperationalError) as problem:
+            return replace(seen, problems=(*unread, " ".join(str(problem).split())[:300]))
+
+    def _topic_ends(self, contracts: Mapping[str, Contract]) -> tuple[dict[str, int], tuple[str, ...]]:
+        """Ends as the lake counts them, or why there are none."""
+        try:
+            ends = self._ends.read(contracts)
+        except SourceUnavailable as problem:
+            return {}, (str(problem),)
+        bases = {key: landed_bases(self._settings.lake, contracts[key]) for key in ends}
+        return {k: sum(end + bases[k].get(p, 0) for p, end in ps.items()) for k, ps in ends.items()}, ()
+
+    def _stream(self, contract: Contract, end: int | None) -> StreamState:
+        landed = sum(landed_positions(self._settings.lake, contract).values())
+        stop = self._stops.find(contract.key)
+        return StreamState(
+            stream=contract.key,
+            topic_end=end,
+            landed=landed,
+            lag=None if end is None else end - landed,
+            certified=0,
+            held=0,
+            newest_certificate=0,
+            promised_seconds=contract.freshness_seconds,
+            freshness=None,
+            stopped_at=stop.stopped_at if stop else None,
+        )
+
+    def _control(self) -> sa.Engine:
+        if self._store is None:
+            self._store = open_store(self._settings.control_url)
+            self._open.callback(self._store.dispose)
+        return self._store
+
+
+def _with_control(seen: Overview, control: sa.Engine) -> Overview:
+    """With what the control store knows."""
+    covered, fresh = coverage(control), newest_freshness(control)
+    streams = tuple(_covered(s, covered.get(s.stream), fresh.get(s.stream)) for s in seen.streams)
+    return replace(seen, streams=streams, marts=_marts(control), held=held(control), alerts=open_alerts(control))
+
+
+def _covered(stream: StreamState, covered: Coverage | None, freshness: Freshness | None) -> StreamState:
+    known = covered or Coverage(0, 0, 0)
+    return replace(
+        stream,
+        certified=known.certified,
+        held=known.held,
+        newest_certificate=known.newest,
+        freshness=freshness,
+    )
+
+
+def _marts(control: sa.Engine) -> Marts | None:
+    builds = recent(control, "build", "marts", limit=1)
+    if not builds:
+        return None
+    return Marts(str(builds[0].detail["published"]), int(builds[0].detail["last_certificate"]), builds[0].ended_at)
