@@ -61,6 +61,9 @@ def test_a_killed_sink_comes_back_and_goes_on(
     second = process.running(centre.run, "sink")
     assert second is not None and second.pid != first.pid
     told = json.loads(datacentre("status", "--json"))
+    pid = next(p["pid"] for p in told["processes"] if p["name"] == "sink")
+    votes = next(s for s in told["streams"] if s["stream"] == STREAM)
+    assert (pid, votes["topic_end"], votes["landed"], votes["lag"]) == (second.pid, 150, 150, 0)
     assert (told["services"]["sink"], told["services"]["supervisor"], told["restarts"]) == (True, True, {"sink": 1})
     assert "sink had died; started again, the 1. time" in (centre.run / "supervisor.log").read_text()
 
