@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _EVERY_SECONDS = 2.0
 _SHOWN = 5
+_HOUR, _DAY = 3_600, 86_400
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def _tell_json(seen: Seen) -> None:
 
 def _parts(seen: Seen) -> Iterator[_Part]:
     yield _Part(
-        "Streams in records (offsets); seconds to the marts, p50 / p95 of the last new rows",
+        "Streams in records (offsets); ages in the marts, p50 / p95 of the last new rows",
         (
             "stream",
             "topic end",
@@ -123,7 +124,7 @@ def _parts(seen: Seen) -> Iterator[_Part]:
     yield _Part(
         f"Processes of {seen.home}",
         ("process", "state", "pid", "since (UTC)", "started again"),
-        [[p.name, p.state, p.pid, _instant(p.since), p.restarts] for p in seen.processes],
+        [[p.name, p.state, str(p.pid or ""), _instant(p.since), p.restarts] for p in seen.processes],
     )
     if held := seen.overview.held:
         rows: list[list[object]] = [[c.id, c.stream, str(c.range), _instant(c.created_at), c.reason] for c in held]
@@ -138,7 +139,7 @@ def _stream_row(stream: "StreamState") -> list[object]:
     counts: list[object] = [stream.topic_end, stream.landed, stream.lag, stream.certified, stream.held]
     ages = [
         fresh and _ages(fresh.produced_p50, fresh.produced_p95),
-        stream.promised_seconds,
+        f"{stream.promised_seconds} s",
         fresh and _ages(fresh.event_p50, fresh.event_p95),
         fresh and _instant(fresh.published_at),
     ]
@@ -146,7 +147,13 @@ def _stream_row(stream: "StreamState") -> list[object]:
 
 
 def _ages(p50: float | None, p95: float | None) -> str | None:
-    return None if p50 is None or p95 is None else f"{p50:,.1f} / {p95:,.1f}"
+    return None if p50 is None or p95 is None else f"{_age(p50)} / {_age(p95)}"
+
+
+def _age(seconds: float) -> str:
+    if abs(seconds) < _HOUR:
+        return f"{seconds:.1f} s"
+    return f"{seconds / _HOUR:.1f} h" if abs(seconds) < _DAY else f"{seconds / _DAY:.0f} d"
 
 
 def _instant(at: datetime | None) -> str:
@@ -160,6 +167,7 @@ def _notes(seen: Seen) -> Iterator[str]:
     elif not seen.overview.problems:
         yield "marts: nothing published yet"
     yield f"newest certificate: {newest or 'none'}; looked at {seen.overview.at:%F %T} UTC"
+    yield f"disk: {seen.overview.free_bytes // 2**20:,} MiB free"
     for stream in seen.overview.streams:
         if stream.stopped_at:
             yield f"{stream.stream} is stopped since {stream.stopped_at}: datacentre resume {stream.stream}"

@@ -106,6 +106,8 @@ def _airflow(settings: Settings) -> dict[str, str]:
         "DATACENTRE_AIRFLOW_MIGRATED": str(migrated_file(settings)),
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        # Uncompressed, Airflow 3.3.2 asks for json #> varchar; from psycopg 3 PostgreSQL refuses it: no graph is drawn.
+        "AIRFLOW__CORE__COMPRESS_SERIALIZED_DAGS": "True",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": "4",

@@ -1,5 +1,6 @@
 """The centre at one moment: how far each stream is, how fresh the marts are, what waits for somebody."""
 
+import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -56,11 +57,15 @@ class Marts:
 
 @dataclass(frozen=True)
 class Overview:
-    """`problems` says what could not be asked, one line each; what it would have told is empty."""
+    """`problems` says what could not be asked, one line each; what it would have told is empty.
+
+    `free_bytes` is what the disk of the home has left.
+    """
 
     at: datetime
     problems: tuple[str, ...]
     is_broker_up: bool
+    free_bytes: int
     streams: tuple[StreamState, ...]
     marts: Marts | None = None
     held: tuple[Certificate, ...] = ()
@@ -82,6 +87,7 @@ class Observer:
         self._store: sa.Engine | None = None
 
     def __enter__(self) -> "Observer":
+        self._settings.home.mkdir(parents=True, exist_ok=True)
         self._open.callback(self._ends.close)
         return self
 
@@ -95,7 +101,8 @@ class Observer:
         contracts = load_contracts(self._settings.schemas)
         ends, unread = self._topic_ends(contracts)
         streams = tuple(self._stream(contract, ends.get(key)) for key, contract in contracts.items())
-        seen = Overview(datetime.now(UTC), unread, not unread, streams)
+        free = shutil.disk_usage(self._settings.home).free
+        seen = Overview(datetime.now(UTC), unread, not unread, free, streams)
         try:
             return _with_control(seen, self._control())
         except (SourceUnavailable, sa.exc.OperationalError) as problem:
@@ -117,7 +124,7 @@ class Observer:
             stream=contract.key,
             topic_end=end,
             landed=landed,
-            lag=None if end is None else end - landed,
+            lag=None if end is None else max(0, end - landed),
             certified=0,
             held=0,
             newest_certificate=0,

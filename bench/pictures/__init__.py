@@ -1,0 +1,1 @@
+"""Pictures of the running centre's Airflow, taken in a real browser."""
