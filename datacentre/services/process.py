@@ -56,7 +56,7 @@ def start(run: Path, name: str, argv: Sequence[str], environment: Mapping[str, s
     What is left of the session of one that died is ended first.
 
     `environment` is the whole environment of the process. Raises SourceUnavailable when the program
-    can't be started.
+    can't be started, or can't be recorded: nothing runs then that nobody knows of.
     """
     run.mkdir(parents=True, exist_ok=True)
     with _locked(run):
@@ -68,7 +68,7 @@ def start(run: Path, name: str, argv: Sequence[str], environment: Mapping[str, s
         popen = _spawn(name, argv, environment, cwd, log)
         stat = _stat(popen.pid)
         service = ServiceProcess(name, popen.pid, stat.started_ticks if stat else 0, _boot(), log)
-        _write_record(run, service)
+        _record(run, service)
     return service
 
 
@@ -121,10 +121,7 @@ def stop_each(run: Path, names: Sequence[str], grace_seconds: float = 10.0) -> l
     """
     services = [service for name in names if (service := recorded(run, name)) is not None]
     live = [service for service in services if _members(service)]
-    _signal_members(live, signal.SIGTERM)
-    if not _wait_until_gone(live, grace_seconds):
-        _signal_members(live, signal.SIGKILL)
-        _wait_until_gone(live, grace_seconds)
+    _end(live, grace_seconds)
     for name in names:
         (run / f"{name}.json").unlink(missing_ok=True)
     return [service.name for service in live]
@@ -170,6 +167,15 @@ def _spawn(
     return popen
 
 
+def _record(run: Path, service: ServiceProcess) -> None:
+    """Write the record, or end what was started."""
+    try:
+        _write_record(run, service)
+    except OSError as error:
+        _end([service], _LEFT_SECONDS)
+        raise SourceUnavailable(f"{service.name} can't be recorded in {run}: {error.strerror}") from None
+
+
 def _write_record(run: Path, service: ServiceProcess) -> None:
     path = run / f"{service.name}.json"
     draft = path.with_suffix(".json.new")
@@ -209,6 +215,13 @@ def _members(service: ServiceProcess) -> list[int]:
         and service.pid in (stat.session, stat.group)
         and stat.started_ticks >= service.started_ticks
     ]
+
+
+def _end(services: Sequence[ServiceProcess], grace_seconds: float) -> None:
+    _signal_members(services, signal.SIGTERM)
+    if not _wait_until_gone(services, grace_seconds):
+        _signal_members(services, signal.SIGKILL)
+        _wait_until_gone(services, grace_seconds)
 
 
 def _signal_members(services: Sequence[ServiceProcess], number: signal.Signals) -> None:

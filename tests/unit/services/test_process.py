@@ -141,6 +141,16 @@ def test_unreadable_record_counts_as_not_running(run: Path) -> None:
     assert not process.stop(run, "torn")
 
 
+def test_what_cannot_be_recorded_does_not_run(run: Path, tmp_path: Path) -> None:
+    run.mkdir()
+    (run / "part.json.new").symlink_to("/dev/full")  # every write to it fails for want of space
+    with pytest.raises(SourceUnavailable, match="part can't be recorded in .*: No space left on device"):
+        _start(run, "part", f"sleep 60; : {tmp_path}")
+    assert process.recorded(run, "part") is None
+    commands = [file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline") if file.exists()]
+    assert not [command for command in commands if str(tmp_path).encode() in command]
+
+
 def test_missing_program_is_told_in_one_line(run: Path) -> None:
     with pytest.raises(SourceUnavailable, match="ghost can't be started"):
         process.start(run, "ghost", ["/nonexistent/program"], ENVIRONMENT, run.parent)
