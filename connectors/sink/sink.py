@@ -365,6 +365,6 @@ class Sink:
         free = shutil.disk_usage(self._settings.lake).free
         if free < _FREE_BYTES:
             raise SourceUnavailable(
-                f"{self._settings.lake}: only {free // 1024 // 1024} MiB free on the disk, the sink needs "
-                f"{_FREE_BYTES // 1024 // 1024}; free some space, then start the sink again: nothing is lost"
+                f"{self._settings.lake}: the disk has {free:,} bytes free, a sink needs {_FREE_BYTES:,}. Free some "
+                f"space: nothing is lost. A sink of `datacentre up` goes on by itself; start any other again"
             )

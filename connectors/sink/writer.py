@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import disk_usage
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -215,7 +216,9 @@ class StreamWriter:
         except Overtaken as lost:
             raise Fenced(str(lost)) from lost
         except (DeltaError, OSError) as problem:
-            raise unavailable(f"{self.contract.key}: can't write to {self._lake}", problem) from problem
+            free = disk_usage(self._lake).free
+            told = f"{self.contract.key}: can't write to {self._lake}, its disk has {free:,} bytes free"
+            raise unavailable(told, problem) from problem
         if self._guard and window is not None:
             self._guard.passed(window)
         if stale:
