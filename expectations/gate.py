@@ -44,13 +44,27 @@ class FailedExpectation:
 
 
 @dataclass(frozen=True)
+class AskedExpectation:
+    """A rule that was asked, how many rows it looked at and how many broke it; a few may, where it asks for most."""
+
+    name: str
+    rows: int
+    unexpected_count: int
+    failure: FailedExpectation | None
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What the gate says of one increment; it passes unless a critical expectation failed."""
 
     passed: bool
-    failing: tuple[FailedExpectation, ...]
+    asked: tuple[AskedExpectation, ...]
     suite_hash: str
     statistics: dict[str, float]
+
+    @property
+    def failing(self) -> tuple[FailedExpectation, ...]:
+        return tuple(a.failure for a in self.asked if a.failure is not None)
 
     @property
     def critical(self) -> tuple[FailedExpectation, ...]:
@@ -75,16 +89,17 @@ def validate(contract: Contract, frame: pd.DataFrame) -> Verdict:
         parts = [((*suite.of_batch, *rules), frame)]  # one pass costs Great Expectations less than two
     else:
         parts = [(suite.of_batch, frame)] + ([(rules, live)] if len(live) else [])
-    failing = tuple(f for suite, rows in parts for f in _failures(contract, suite, rows))
+    asked = tuple(a for suite, rows in parts for a in _asked(contract, suite, rows))
+    failures = [a.failure for a in asked if a.failure is not None]
     return Verdict(
-        passed=all(f.severity != "critical" for f in failing),
-        failing=failing,
+        passed=all(f.severity != "critical" for f in failures),
+        asked=asked,
         suite_hash=suite.hash,
         statistics={
             "rows": len(frame),
             "deletions": len(frame) - len(live),
-            "expectations": sum(len(suite) for suite, _ in parts),
-            "failed": len(failing),
+            "expectations": len(asked),
+            "failed": len(failures),
             "seconds": round(time.monotonic() - started, 3),
         },
     )
@@ -97,14 +112,14 @@ def _with_enough_values(suite: Sequence[Expectation], live: pd.DataFrame) -> Ite
             yield rule
 
 
-def _failures(contract: Contract, suite: Sequence[Expectation], frame: pd.DataFrame) -> Iterator[FailedExpectation]:
+def _asked(contract: Contract, suite: Sequence[Expectation], frame: pd.DataFrame) -> list[AskedExpectation]:
     batch = _increments().get_batch(batch_parameters={"dataframe": frame})
     named = gx.ExpectationSuite(name=names.suite(contract.key), expectations=list(suite))
     order = {(rule.meta or {})["rule"]: place for place, rule in enumerate(suite)}
     with _remembered_configurations():
         results = batch.validate(named, result_format=_RESULT_FORMAT).results
-        failed = [_failure(result, frame) for result in results if not result.success]
-    yield from sorted(failed, key=lambda f: order[f.name])
+        asked = [_outcome(result, frame) for result in results]
+    return sorted(asked, key=lambda a: order[a.name])
 
 
 @contextmanager
@@ -129,6 +144,18 @@ def _remembered_configurations() -> Iterator[None]:
         yield
     finally:
         kind.configuration = original
+
+
+def _outcome(result: Any, frame: pd.DataFrame) -> AskedExpectation:
+    """Rules over values count the rows that have one; those over the batch as a whole look at all rows."""
+    found = result.result
+    rows = int(found.get("element_count", len(frame))) - int(found.get("missing_count") or 0) if found else 0
+    return AskedExpectation(
+        name=result.expectation_config.meta["rule"],
+        rows=rows,
+        unexpected_count=int(found.get("unexpected_count") or 0),
+        failure=None if result.success else _failure(result, frame),
+    )
 
 
 def _failure(result: Any, frame: pd.DataFrame) -> FailedExpectation:

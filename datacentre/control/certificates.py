@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from datacentre.control.ranges import OffsetRange, gaps
 from datacentre.control.store import number_of, writing
 from datacentre.control.tables import certificate
+from datacentre.control.validations import Validation, keep
 from datacentre.errors import CheckFailed
 
 MAX_RECORD_IDS = 1000
@@ -56,7 +57,7 @@ class Failing:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the gate said of one batch, and what it was measured against."""
+    """What the gate said of one batch, and what it was measured against; without a validation where it had no row."""
 
     status: Status
     reason: str
@@ -64,6 +65,7 @@ class Judgement:
     contract_hash: str
     suite_hash: str
     landed_version: int
+    validation: Validation | None = None
 
 
 @dataclass(frozen=True)
@@ -133,13 +135,16 @@ def pending(engine: sa.Engine, stream: str, landed_next: Mapping[int, int]) -> t
 
 
 def record(engine: sa.Engine, stream: str, ranges: Sequence[OffsetRange], judgement: Judgement) -> tuple[int, ...]:
-    """Store one certificate per range, all or none, and return their numbers.
+    """Store one certificate per range and the validation behind them, all or none; returns their numbers.
 
     Each keeps the ids of its own range, at most 1000. Raises OverlappingCertificate when a
     certificate already covers a part of one of the ranges.
     """
     with writing(engine) as connection:
-        return tuple(_insert(connection, stream, wanted, judgement) for wanted in ranges)
+        numbers = tuple(_insert(connection, stream, wanted, judgement) for wanted in ranges)
+        if judgement.validation is not None:
+            keep(connection, stream, numbers, judgement.validation)
+        return numbers
 
 
 def certified_ranges(engine: sa.Engine, stream: str) -> tuple[CertifiedRange, ...]:
@@ -192,6 +197,23 @@ def coverage(engine: sa.Engine) -> dict[str, Coverage]:
     with engine.connect() as connection:
         rows = connection.execute(sa.select(c.stream, *sums).group_by(c.stream))
         return {r.stream: Coverage(int(r.certified), int(r.held), int(r.newest)) for r in rows}
+
+
+def held_counts(engine: sa.Engine) -> dict[str, int]:
+    """How many certificates wait for an engineer, by stream; streams without any are left out."""
+    c = certificate.c
+    query = sa.select(c.stream, sa.func.count()).where(c.status == Status.HELD).group_by(c.stream)
+    with engine.connect() as connection:
+        return {row.stream: int(row[1]) for row in connection.execute(query)}
+
+
+def newest_held(engine: sa.Engine, stream: str, limit: int) -> tuple[Certificate, ...]:
+    """The newest certificates of a stream that wait for an engineer, newest first."""
+    c = certificate.c
+    query = sa.select(certificate).where(c.stream == stream, c.status == Status.HELD)
+    with engine.connect() as connection:
+        rows = connection.execute(query.order_by(c.id.desc()).limit(limit)).mappings()
+        return tuple(_certificate(row) for row in rows)
 
 
 def release(engine: sa.Engine, certificate_id: int, who: str, reason: str) -> int:

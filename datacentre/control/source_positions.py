@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from datacentre.control.store import writing
+from datacentre.control.store import insert_into, writing
 from datacentre.control.tables import source_key, source_position
 
 _NOT_SCANNED = 0
@@ -25,7 +24,7 @@ def store_position(engine: sa.Engine, source: str, position: Any) -> None:
     values = {"source": source, "position": position, "stored_at": datetime.now(UTC)}
     changed = {name: values[name] for name in ("position", "stored_at")}
     with writing(engine) as connection:
-        statement = _insert(engine, source_position).values(values)
+        statement = insert_into(source_position, engine.dialect).values(values)
         connection.execute(statement.on_conflict_do_update(index_elements=["source"], set_=changed))
 
 
@@ -41,14 +40,14 @@ def add_keys(engine: sa.Engine, source: str, keys: Iterable[str]) -> None:
     rows = [{"source": source, "key": key, "scan": _NOT_SCANNED} for key in sorted(set(keys))]
     if rows:
         with writing(engine) as connection:
-            connection.execute(_insert(engine, source_key).on_conflict_do_nothing(), rows)
+            connection.execute(insert_into(source_key, engine.dialect).on_conflict_do_nothing(), rows)
 
 
 def mark_keys(engine: sa.Engine, source: str, keys: Iterable[str], scan: int) -> None:
     """Note that a scan has seen these keys, known or not."""
     rows = [{"source": source, "key": key, "scan": scan} for key in sorted(set(keys))]
     if rows:
-        insert = _insert(engine, source_key)
+        insert = insert_into(source_key, engine.dialect)
         upsert = insert.on_conflict_do_update(index_elements=["source", "key"], set_={"scan": insert.excluded.scan})
         with writing(engine) as connection:
             connection.execute(upsert, rows)
@@ -69,8 +68,3 @@ def drop_keys(engine: sa.Engine, source: str, keys: Sequence[str]) -> None:
         delete = source_key.delete().where(c.source == source, c.key == sa.bindparam("gone"))
         with writing(engine) as connection:
             connection.execute(delete, [{"gone": key} for key in keys])
-
-
-def _insert(engine: sa.Engine, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
-    """Both databases that a control store may be know `on conflict`; each has its own class for it."""
-    return postgresql.insert(table) if engine.dialect.name == "postgresql" else sqlite.insert(table)

@@ -77,6 +77,58 @@ certificate = sa.Table(
     sqlite_autoincrement=True,
 )
 
+# What an increment was held against, by the hash that its certificates name: a JSON list in the suite's order.
+validation_suite = sa.Table(
+    "validation_suite",
+    metadata,
+    sa.Column("hash", sa.String, primary_key=True),
+    sa.Column("stream", sa.String, nullable=False),
+    sa.Column("demands", sa.JSON, nullable=False),
+    sa.Column("first_used_at", Instant, nullable=False),
+)
+
+_NEW = sa.text("not is_summarised")
+
+# What came of one increment, whose certificates are `certificate_id` to `last_certificate_id`. `results` stands in the
+# order of the suite's demands: null where one wasn't asked, else rows, unexpected rows and whether it was met.
+validation = sa.Table(
+    "validation",
+    metadata,
+    sa.Column("certificate_id", _Number, primary_key=True, autoincrement=False),
+    sa.Column("last_certificate_id", sa.BigInteger, nullable=False),
+    sa.Column("stream", sa.String, nullable=False),
+    sa.Column("suite_hash", sa.String, nullable=False),
+    sa.Column("validated_at", Instant, nullable=False),
+    sa.Column("is_passed", sa.Boolean, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("deletions", sa.BigInteger, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("results", sa.JSON, nullable=False),
+    sa.Column("is_summarised", sa.Boolean, nullable=False),
+    sa.Index("validation_new", "certificate_id", sqlite_where=_NEW, postgresql_where=_NEW),
+    sa.Index("validation_age", "validated_at"),
+)
+
+# Validations added up by expectation over an hour or a day (`hours` 1 or 24). The expectation "" is the increment as a
+# whole, met where it passed.
+validation_summary = sa.Table(
+    "validation_summary",
+    metadata,
+    sa.Column("stream", sa.String, primary_key=True),
+    sa.Column("expectation", sa.String, primary_key=True),
+    sa.Column("hours", sa.Integer, primary_key=True),
+    sa.Column("starts_at", Instant, primary_key=True),
+    sa.Column("asked", sa.BigInteger, nullable=False),
+    sa.Column("failed", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("unexpected", sa.BigInteger, nullable=False),
+    sa.Column("last_met_id", sa.BigInteger),
+    sa.Column("last_met_at", Instant),
+    sa.Column("last_failed_id", sa.BigInteger),
+    sa.Column("last_failed_at", Instant),
+    sa.Index("validation_summary_period", "hours", "starts_at"),
+)
+
 # How old a stream's new rows were when a version of the marts first showed them, in seconds.
 ops_freshness = sa.Table(
     "ops_freshness",

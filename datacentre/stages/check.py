@@ -19,6 +19,7 @@ from datacentre.control.certificates import (
 from datacentre.control.ranges import OffsetRange, interval
 from datacentre.control.reopened import last_checked, reopen
 from datacentre.control.store import opened
+from datacentre.control.validations import Result, Validation
 from datacentre.errors import DataCentreError
 from datacentre.settings import Settings
 from datacentre.stages.held import tell_held
@@ -100,7 +101,9 @@ def _judge(increment: Increment) -> tuple[int, Judgement]:
     if frame is None or frame.empty:
         reason = "no landed row in these offsets"
         return 0, Judgement(Status.PASSED, reason, (), contract.hash, "", increment.pinned.version)
-    from expectations.gate import validate  # takes seconds to import: only when there is something to check
+    # These take seconds to import: only when there is something to check.
+    from expectations.demands import demands_of
+    from expectations.gate import validate
 
     verdict = validate(contract, frame)
     failing = tuple(Failing(f.name, f.severity, f.unexpected_count, f.record_ids, f.note) for f in verdict.failing)
@@ -111,6 +114,15 @@ def _judge(increment: Increment) -> tuple[int, Judgement]:
         contract_hash=contract.hash,
         suite_hash=verdict.suite_hash,
         landed_version=increment.pinned.version,
+        validation=Validation(
+            suite_hash=verdict.suite_hash,
+            demands=demands_of(contract),
+            results=tuple(Result(a.name, a.rows, a.unexpected_count, a.failure is None) for a in verdict.asked),
+            is_passed=verdict.passed,
+            rows=len(frame),
+            deletions=int(verdict.statistics["deletions"]),
+            seconds=verdict.statistics["seconds"],
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Feedback that is landed as a sink lands it."""
+"""A lake of one stream, landed piece by piece."""
 
 import json
 from collections.abc import Callable

@@ -1,6 +1,5 @@
 """The check stage over real landed tables."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
@@ -17,9 +16,7 @@ from datacentre.settings import Settings
 from datacentre.stages.check import check
 from expectations.landed import fetch, increments
 from lake.tables import create_table
-
-STREAM = "rcsc__service_feedback"
-Land = Callable[..., None]
+from tests.unit.stages.conftest import STREAM, Land
 
 
 def test_nothing_landed_gives_no_outcome(settings: Settings) -> None:

@@ -23,9 +23,8 @@ from datacentre.stages.check import check
 from datacentre.stages.follow import Patience, build_as_certified, check_as_it_lands
 from datacentre.stages.outcome import Outcome
 from lake.marts import published
+from tests.unit.stages.conftest import STREAM, Land
 
-STREAM = "rcsc__service_feedback"
-Land = Callable[..., None]
 Loop = Callable[[Settings, follow.Told, Patience], object]
 HASTY = Patience(look=0.02, idle=0.3, longest=60)
 
