@@ -32,6 +32,8 @@ class Settings:
 
     Backups go to `backup_folder`, a folder of the home where it is empty, and are deleted after `backup_days`.
 
+    Single validations are kept for `validation_days`, and the sums of their hours; sums of days for good.
+
     Alerts go to `alert_webhook` as JSON and by mail to `alert_smtp`; both may hold a secret, so they aren't shown.
 
     Paths are absolute. `flush_rows` and `flush_bytes` bound one batch of the sink per stream,
@@ -61,6 +63,7 @@ class Settings:
     database: str = ""
     postgresql_port: int = 15_432
     airflow_database: str = ""
+    validation_days: int = 7
     alert_webhook: str = field(default="", repr=False)
     alert_smtp: str = field(default="", repr=False)
     backup_folder: str = ""
@@ -89,6 +92,10 @@ class Settings:
     @property
     def backups(self) -> Path:
         return Path(self.backup_folder) if self.backup_folder else self.home / "backups"
+
+    @property
+    def validation_pages(self) -> Path:
+        return self.home / "docs" / "validation"
 
     @property
     def database_file(self) -> Path:
@@ -159,6 +166,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         database=database,
         postgresql_port=postgresql_port,
         airflow_database=env.get("DATACENTRE_AIRFLOW_DATABASE_URL", ""),
+        validation_days=_positive_integer(env, "DATACENTRE_VALIDATION_DAYS", 7),
         alert_webhook=_checked(env.get("DATACENTRE_ALERT_WEBHOOK", ""), require_webhook),
         alert_smtp=_checked(env.get("DATACENTRE_ALERT_SMTP", ""), mail_route),
         backup_folder=_folder(env, "DATACENTRE_BACKUPS"),

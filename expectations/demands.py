@@ -78,6 +78,7 @@ def _of_kind(configuration: Any) -> str:
     kwargs = configuration.kwargs
     words = _KINDS.get(configuration.type, configuration.type.replace("_", " ").capitalize() + ".")
     told = words.format(
+        column=kwargs.get("column"),
         bounds=_between(kwargs.get("min_value"), kwargs.get("max_value")),
         columns=" and ".join(kwargs.get("column_list", ())),
         values=", ".join(str(v).lower() for v in kwargs.get("value_set") or ()),
@@ -89,11 +90,11 @@ def _of_kind(configuration: Any) -> str:
 _KINDS = {
     "expect_table_row_count_to_be_between": "The number of rows is {bounds}.",
     "expect_compound_columns_to_be_unique": "No two rows have the same {columns}.",
-    "expect_column_unique_value_count_to_be_between": "The number of distinct values is {bounds}.",
-    "expect_column_stdev_to_be_between": "The standard deviation is {bounds}.",
-    "expect_column_mean_to_be_between": "The mean is {bounds}.",
-    "expect_column_values_to_be_between": "Each value is {bounds}.",
-    "expect_column_values_to_be_in_set": "Each value is {values}.",
+    "expect_column_unique_value_count_to_be_between": "The number of distinct values of {column} is {bounds}.",
+    "expect_column_stdev_to_be_between": "The standard deviation of {column} is {bounds}.",
+    "expect_column_mean_to_be_between": "The mean of {column} is {bounds}.",
+    "expect_column_values_to_be_between": "Each value of {column} is {bounds}.",
+    "expect_column_values_to_be_in_set": "Each value of {column} is {values}.",
 }
 
 

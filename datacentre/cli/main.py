@@ -10,6 +10,7 @@ from datacentre.cli import (
     backup,
     contract,
     demo,
+    docs,
     erase,
     gateway,
     hold,
@@ -57,6 +58,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(contract.app, name="contract")
+app.add_typer(docs.app, name="docs")
 app.add_typer(erase.app, name="erase")
 app.add_typer(hold.app, name="hold")
 app.add_typer(quarantine.app, name="quarantine")

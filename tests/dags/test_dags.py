@@ -11,7 +11,7 @@ from datacentre.settings import REPOSITORY
 DAGS = REPOSITORY / "dags"
 STREAMS = sorted(path.stem for path in (REPOSITORY / "schemas" / "contracts").glob("*.yaml"))
 FLOW = {"land", "check", "build"}
-UPKEEP = {"backfill", "backup", "erase", "forget", "reconcile", "replay", "retain", "upkeep"}
+UPKEEP = {"backfill", "backup", "erase", "forget", "reconcile", "replay", "retain", "upkeep", "validation_docs"}
 EXPECTED = FLOW | UPKEEP
 HEAVY = ("great_expectations", "dbt", "duckdb", "pyarrow", "deltalake", "pandas", "datacentre.stages")
 

@@ -17,8 +17,10 @@ def test_words_come_from_the_contract(contracts: dict[str, Contract]) -> None:
     assert visit["booking_not_after_slot"] == "A slot is booked for the day of the booking or a later one."
     survey = words(contracts["dot__exit_survey"])
     assert survey["dzongkhags_visited.length"] == "It has 0 to 20 items."
-    assert survey["extra.overall_rating_mean"] == "The mean is 1.5 to 4.9. Asked from 100 values on."
-    assert survey["extra.overall_rating_missing"].startswith("Each value is true, in at least 80% of the rows")
+    assert survey["extra.overall_rating_mean"] == "The mean of overall_rating is 1.5 to 4.9. Asked from 100 values on."
+    assert survey["extra.overall_rating_missing"].startswith(
+        "Each value of has_overall_rating is true, in at least 80%"
+    )
 
 
 def test_every_expectation_of_every_stream_has_words(contracts: dict[str, Contract]) -> None:

@@ -34,6 +34,10 @@ def contract() -> Contract:
 
 @pytest.fixture
 def land(settings: Settings, contract: Contract) -> Land:
+    return lander(settings, contract)
+
+
+def lander(settings: Settings, contract: Contract) -> Land:
     """Lands feedback in `[start, next)` of one partition, with one rating; None leaves the range empty."""
     log = CommitLog(create_table(settings.lake, contract, "landed", "cluster/topic"))
     splitter = Splitter(contract, PseudonymKey("k1", b"s" * 32))
