@@ -214,6 +214,16 @@ def test_a_reader_always_finds_a_whole_page(tmp_path: Path) -> None:
     assert broken == []
 
 
+def test_whoever_has_just_followed_the_link_still_finds_the_page(tmp_path: Path) -> None:
+    folder = tmp_path / "pages"
+    replace_site(folder, {"index.html": "old"})
+    followed = folder.resolve()
+    replace_site(folder, {"index.html": "new"})
+    assert ((followed / "index.html").read_text(), (folder / "index.html").read_text()) == ("old", "new")
+    replace_site(folder, {"index.html": "newer"})
+    assert not followed.exists()
+
+
 def test_pages_replace_a_folder_that_was_copied_without_its_link(tmp_path: Path) -> None:
     folder = tmp_path / "pages"
     folder.mkdir()
