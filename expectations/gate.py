@@ -7,9 +7,10 @@ module: what goes on is the name of the rule, how many rows broke it, and which 
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import great_expectations as gx
 import pandas as pd
@@ -89,7 +90,7 @@ def validate(contract: Contract, frame: pd.DataFrame) -> Verdict:
         parts = [((*suite.of_batch, *rules), frame)]  # one pass costs Great Expectations less than two
     else:
         parts = [(suite.of_batch, frame)] + ([(rules, live)] if len(live) else [])
-    asked = tuple(a for suite, rows in parts for a in _asked(contract, suite, rows))
+    asked = tuple(a for part, rows in parts for a in _asked(contract, part, rows))
     failures = [a.failure for a in asked if a.failure is not None]
     return Verdict(
         passed=all(f.severity != "critical" for f in failures),
@@ -124,26 +125,31 @@ def _asked(contract: Contract, suite: Sequence[Expectation], frame: pd.DataFrame
 
 @contextmanager
 def _remembered_configurations() -> Iterator[None]:
-    """Let an expectation work its configuration out once.
+    """Let an expectation work its configuration out once, in this thread.
 
     Great Expectations 1.24 does so at each of some 70 looks at it, a third of the time of a small increment. Nothing
     changes an expectation while it is validated.
     """
-    made: dict[int, tuple[Expectation, Any]] = {}  # holds the expectation too, or its id would be given away again
-    kind: Any = Expectation
-    original = kind.configuration
-
-    def configuration(self: Expectation) -> Any:
-        known = made.get(id(self))
-        if known is None:
-            known = made[id(self)] = (self, original.fget(self))
-        return known[1]
-
-    kind.configuration = property(configuration)
+    before = _remembered.set({})
     try:
         yield
     finally:
-        kind.configuration = original
+        _remembered.reset(before)
+
+
+def _configuration(expectation: Expectation) -> Any:
+    remembered = _remembered.get()
+    if remembered is None:
+        return _work_out(expectation)
+    if (known := remembered.get(id(expectation))) is None:
+        known = remembered[id(expectation)] = (expectation, _work_out(expectation))
+    return known[1]
+
+
+# Holds the expectation too, or its id would be given away again.
+_remembered: ContextVar[dict[int, tuple[Expectation, Any]] | None] = ContextVar("remembered", default=None)
+_work_out = cast(Any, Expectation).configuration.fget
+cast(Any, Expectation).configuration = property(_configuration)
 
 
 def _outcome(result: Any, frame: pd.DataFrame) -> AskedExpectation:

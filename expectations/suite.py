@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import great_expectations.expectations as gxe
@@ -19,7 +20,6 @@ from datacentre.contracts.columns import own_open_fields
 from expectations.extra import find_extra
 from expectations.increment import computed_rules
 
-_suites: dict[tuple[str, str], "Suite"] = {}
 _ENVELOPE = ("event_id", "source", "corrects_event_id")
 
 
@@ -33,22 +33,16 @@ class Suite:
     hash: str
 
 
+@cache
 def suite_of(contract: Contract) -> Suite:
     """The stream's suite; made once in a process for a contract."""
-    key = (contract.key, contract.hash)
-    if key not in _suites:
-        _suites[key] = _suite(contract)
-    return _suites[key]
-
-
-def _suite(contract: Contract) -> Suite:
-    of_batch = batch_suite(contract)
-    of_records = [*record_suite(contract), *extra_suite(contract)]
+    of_batch = _batch_suite(contract)
+    of_records = [*_record_suite(contract), *_extra_suite(contract)]
     documents = sorted(json.dumps(r.configuration.to_json_dict(), sort_keys=True) for r in (*of_batch, *of_records))
     return Suite(tuple(of_batch), tuple(of_records), hashlib.sha256("\n".join(documents).encode()).hexdigest())
 
 
-def batch_suite(contract: Contract) -> list[Expectation]:
+def _batch_suite(contract: Contract) -> list[Expectation]:
     """What must hold for every row of an increment, deletions included."""
     rules: list[Expectation] = [
         gxe.ExpectTableRowCountToBeBetween(min_value=1, meta={"rule": "batch.not_empty"}),
@@ -66,7 +60,7 @@ def batch_suite(contract: Contract) -> list[Expectation]:
     return rules
 
 
-def record_suite(contract: Contract) -> list[Expectation]:
+def _record_suite(contract: Contract) -> list[Expectation]:
     """What must hold for every record that isn't a deletion: the contract's rules, once more."""
     rules: list[Expectation] = [
         gxe.ExpectColumnValuesToNotBeNull(column="schema_version", meta={"rule": "schema.required"})
@@ -80,7 +74,7 @@ def record_suite(contract: Contract) -> list[Expectation]:
     return rules
 
 
-def extra_suite(contract: Contract) -> list[Expectation]:
+def _extra_suite(contract: Contract) -> list[Expectation]:
     """What was written by hand for this stream in `expectations/extra`, if anything."""
     extra = find_extra(contract.key)
     return [] if extra is None else list(extra.expectations())

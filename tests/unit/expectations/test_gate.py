@@ -1,15 +1,18 @@
 """What the gate holds, what it lets through, and what it says of it."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
+import great_expectations.expectations as gxe
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import landed_schema
-from expectations.gate import MAX_RECORD_IDS, validate
+from expectations.gate import MAX_RECORD_IDS, _remembered_configurations, validate
 
 Record = dict[str, Any] | None
 Altered = Callable[..., pa.Table]
@@ -168,3 +171,27 @@ def test_every_rule_of_every_contract_can_be_evaluated(contracts: Contracts, as_
         verdict = validate(contract, as_increment(contract, table))
         assert [f.name for f in verdict.failing if f.note == "could not be evaluated"] == []
         assert "event_id.required" in {f.name for f in verdict.failing}
+
+
+def test_what_two_threads_remember_at_once_is_forgotten_after_them() -> None:
+    """The first to begin ends first: whoever put back what it had found would put back the other's memory."""
+    rule = gxe.ExpectColumnValuesToNotBeNull(column="step", mostly=0.5)
+    first_in, second_in, first_out = Event(), Event(), Event()
+
+    def first() -> None:
+        with _remembered_configurations():
+            first_in.set()
+            assert second_in.wait(10)
+        first_out.set()
+
+    def second() -> None:
+        assert first_in.wait(10)
+        with _remembered_configurations():
+            second_in.set()
+            assert rule.configuration is rule.configuration
+            assert first_out.wait(10)
+
+    with ThreadPoolExecutor(2) as threads:
+        assert [done.result() for done in (threads.submit(first), threads.submit(second))] == [None, None]
+    rule.mostly = 0.9
+    assert rule.configuration.kwargs["mostly"] == 0.9
