@@ -7,7 +7,7 @@ import typer
 from datacentre.cli.console import err, one_line_errors, out
 from datacentre.cli.parts import parts
 from datacentre.errors import ContractError
-from datacentre.services import postgresql, process, supervisor, understudy
+from datacentre.services import postgresql, supervisor, understudy
 from datacentre.services.restarts import forget_restarts
 from datacentre.services.supervisor import Part
 from datacentre.settings import Settings, from_environment
