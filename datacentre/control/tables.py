@@ -90,7 +90,8 @@ validation_suite = sa.Table(
 _NEW = sa.text("not is_summarised")
 
 # What came of one increment, whose certificates are `certificate_id` to `last_certificate_id`. `results` stands in the
-# order of the suite's demands: null where one wasn't asked, else rows, unexpected rows and whether it was met.
+# order of the suite's demands: null where one wasn't asked, the number of rows where all of them met it, else rows,
+# unexpected rows and whether it was met.
 validation = sa.Table(
     "validation",
     metadata,

@@ -19,6 +19,7 @@ from datacentre.stages.build import build
 from datacentre.stages.check import check
 from datacentre.stages.land import land
 from datacentre.stages.replay import dismiss, replay
+from datacentre.stages.validation_docs import draw_validation
 from datacentre.stages.verify import verify
 from lake.marts import published
 from lake.quarantine import Selection
@@ -91,6 +92,7 @@ def peopled(centre: Settings, broker: Settings, contracts: dict[str, Contract]) 
         add_keys(control, "dcrc/bcrs", [f"{ZANGMO}/1"])
     check(centre, STREAMS)
     build(centre)
+    draw_validation(centre)
     return centre
 
 
@@ -134,6 +136,7 @@ def test_no_byte_of_her_is_left_and_the_facts_stay(
     known = facts(centre)
 
     certificate = erase(centre, monkeypatch)
+    assert VISIT in draw_validation(centre).read_text()
 
     for text in (ZANGMO, NAME, PHONE):
         assert files_holding(centre.home, text) == set(), text

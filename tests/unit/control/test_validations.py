@@ -51,14 +51,14 @@ def certify(control: sa.Engine, start: int, result: Validation, partitions: int 
 
 def test_a_validation_is_found_by_each_of_its_certificates(control: sa.Engine) -> None:
     first = certify(control, 0, found(), partitions=3)
-    second = certify(control, 10, found(2, Result("extra.mean", 9, 0, False)))
+    second = certify(control, 10, found(2, Result("extra.mean", 9, 1, True)))
     for number in first:
         kept = load_validation(control, number)
         assert kept is not None
         assert (kept.certificate_id, kept.last_certificate_id, kept.stream) == (first[0], first[-1], STREAM)
         assert kept.validation == found()
     kept = load_validation(control, second[0])
-    assert kept is not None and kept.validation == found(2, Result("extra.mean", 9, 0, False))
+    assert kept is not None and kept.validation == found(2, Result("extra.mean", 9, 1, True))
     assert load_validation(control, second[0] + 1) is None
 
 
