@@ -6,6 +6,7 @@ import socket
 import stat
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -13,9 +14,11 @@ import pytest
 import sqlalchemy as sa
 
 from datacentre.control.store import opened
+from datacentre.control.validation_summary import DAY, WHOLE, forget_validations, summaries, summarise
 from datacentre.errors import ContractError, SourceUnavailable
 from datacentre.services import postgresql, process
 from datacentre.settings import Settings, from_environment
+from tests.unit.control.test_validations import LONG_AGO, certify, found
 
 
 def free_port() -> int:
@@ -87,6 +90,17 @@ def test_only_who_has_the_password_gets_in(server: Settings) -> None:
         psycopg.connect(
             host="127.0.0.1", port=server.postgresql_port, user="datacentre", dbname="control", password="guessed"
         )
+
+
+def test_validations_add_up_as_in_sqlite(server: Settings) -> None:
+    with opened(server.control_url) as store:
+        for start, unexpected, new in ((0, 0, 1), (10, 2, 1), (20, 0, 1)):
+            certify(store, start, found(unexpected))
+            assert summarise(store) == new
+        days = {s.expectation: s for s in summaries(store, DAY, LONG_AGO)}
+        assert (days[WHOLE].asked, days[WHOLE].failed, days[WHOLE].last_failed_id) == (3, 1, 2)
+        forget_validations(store, datetime.now(UTC) + timedelta(hours=1))
+        assert summarise(store) == 0 and len(summaries(store, DAY, LONG_AGO)) == len(days)
 
 
 def test_taken_port_is_named(settings: Settings) -> None:
