@@ -57,12 +57,17 @@ class KeptValidation:
 
 
 def keep(connection: sa.Connection, stream: str, numbers: Sequence[int], found: Validation) -> None:
-    """Store a validation in the transaction that stores its certificates, whose numbers follow each other."""
+    """Store a validation in the transaction that stores its certificates, whose numbers follow each other.
+
+    Raises ValueError for a result that no demand of its suite explains.
+    """
     now = datetime.now(UTC)
     demands = [asdict(demand) for demand in found.demands]
     suite = {"hash": found.suite_hash, "stream": stream, "demands": demands, "first_used_at": now}
     connection.execute(insert_into(validation_suite, connection.dialect).on_conflict_do_nothing(), suite)
     results = {r.expectation: _short(r) for r in found.results}
+    if unexplained := results.keys() - {demand.expectation for demand in found.demands}:
+        raise ValueError(f"{stream}: suite {found.suite_hash} doesn't say what {sorted(unexplained)} demand")
     values = {
         "certificate_id": numbers[0],
         "last_certificate_id": numbers[-1],

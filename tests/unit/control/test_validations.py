@@ -69,6 +69,12 @@ def test_a_check_that_was_overtaken_keeps_nothing(control: sa.Engine) -> None:
     assert summarise(control) == 1
 
 
+def test_a_result_that_nothing_explains_is_refused(control: sa.Engine) -> None:
+    with pytest.raises(ValueError, match=r"doesn't say what \['rating.max'\] demand"):
+        certify(control, 0, found(0, Result("rating.max", 9, 0, True)))
+    assert summarise(control) == 0
+
+
 def test_demands_are_told_in_the_newest_words(control: sa.Engine) -> None:
     certify(control, 0, found())
     changed = Demand("rating.range", "expect_column_values_to_be_between", "rating", "warning", "It is 1 to 6.")
