@@ -56,10 +56,20 @@ def forget_validations(engine: sa.Engine, before: datetime) -> None:
 def summaries(engine: sa.Engine, hours: int, since: datetime) -> tuple[Summary, ...]:
     """The hours or days that begin at that moment or later, oldest first."""
     c = validation_summary.c
-    query = sa.select(validation_summary).where(c.hours == hours, c.starts_at >= since)
+    return _read(engine, c.hours == hours, c.starts_at >= since)
+
+
+def summaries_of_increments(engine: sa.Engine, hours: int, since: datetime) -> tuple[Summary, ...]:
+    """As `summaries`, of the increments as a whole only."""
+    c = validation_summary.c
+    return _read(engine, c.hours == hours, c.starts_at >= since, c.expectation == WHOLE)
+
+
+def _read(engine: sa.Engine, *conditions: sa.ColumnElement[bool]) -> tuple[Summary, ...]:
+    c = validation_summary.c
+    query = sa.select(validation_summary).where(*conditions).order_by(c.starts_at, c.stream, c.expectation)
     with engine.connect() as connection:
-        rows = connection.execute(query.order_by(c.starts_at, c.stream, c.expectation)).mappings()
-        return tuple(Summary(**row) for row in rows)
+        return tuple(Summary(**row) for row in connection.execute(query).mappings())
 
 
 def added(one: Summary, later: Summary) -> Summary:

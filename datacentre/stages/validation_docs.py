@@ -21,6 +21,7 @@ from datacentre.control.validation_summary import (
     beginning,
     forget_validations,
     summaries,
+    summaries_of_increments,
     summarise,
 )
 from datacentre.control.validations import known_demands, load_validation
@@ -68,7 +69,7 @@ def _record(settings: Settings, now: datetime) -> Record:
     with opened(settings.control_url) as control:
         summarise(control)
         forget_validations(control, today - timedelta(days=settings.validation_days))
-        by_hour = _grouped(s for s in summaries(control, HOUR, hours[0]) if s.expectation == WHOLE)
+        by_hour = _grouped(summaries_of_increments(control, HOUR, hours[0]))
         by_day = _grouped(summaries(control, DAY, days[0]))
         counts = held_counts(control)
         streams = tuple(
