@@ -4,6 +4,7 @@ The words come from the contract and the suite; no value of a record is in them.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from great_expectations.expectations.expectation import Expectation
@@ -13,15 +14,13 @@ from datacentre.control.validations import Demand
 from expectations.suite import suite_of
 
 _SHOWN_VALUES = 12
-_known: dict[str, tuple[Demand, ...]] = {}
 
 
+@cache
 def demands_of(contract: Contract) -> tuple[Demand, ...]:
-    """Of the stream's suite, in its order; made once in a process for a suite."""
+    """Of the stream's suite, in its order; made once in a process for a contract."""
     suite = suite_of(contract)
-    if suite.hash not in _known:
-        _known[suite.hash] = tuple(_demand(contract, e) for e in (*suite.of_batch, *suite.of_records))
-    return _known[suite.hash]
+    return tuple(_demand(contract, e) for e in (*suite.of_batch, *suite.of_records))
 
 
 def _demand(contract: Contract, expectation: Expectation) -> Demand:
