@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from pathlib import Path
@@ -24,7 +24,7 @@ from datacentre.control.validation_summary import (
     summaries_of_increments,
     summarise,
 )
-from datacentre.control.validations import known_demands, load_validation
+from datacentre.control.validations import Demand, known_demands, load_validation
 from datacentre.pages.site import replace_site
 from datacentre.pages.validation import ExpectationRecord, Held, Record, StreamRecord, validation_pages
 from datacentre.settings import Settings
@@ -69,66 +69,58 @@ def _record(settings: Settings, now: datetime) -> Record:
     with opened(settings.control_url) as control:
         summarise(control)
         forget_validations(control, today - timedelta(days=settings.validation_days))
-        by_hour = _grouped(summaries_of_increments(control, HOUR, hours[0]))
-        by_day = _grouped(summaries(control, DAY, days[0]))
+        by_hour = _Sums(hours, summaries_of_increments(control, HOUR, hours[0]))
+        by_day = _Sums(days, summaries(control, DAY, days[0]))
         counts = held_counts(control)
-        streams = tuple(
-            _stream(control, contract, by_hour, by_day, hours, days, counts.get(key, 0))
-            for key, contract in contracts.items()
-        )
+        streams = tuple(_stream(control, c, by_hour, by_day, counts.get(key, 0)) for key, c in contracts.items())
     return Record(streams, hours, days)
 
 
-Sums = Mapping[tuple[str, str], Sequence[Summary]]
+class _Sums:
+    """Sums of periods that follow each other, the oldest first."""
+
+    def __init__(self, periods: Sequence[datetime], found: Iterable[Summary]):
+        self._periods = periods
+        self._parts: dict[tuple[str, str], list[Summary]] = defaultdict(list)
+        for part in found:
+            self._parts[part.stream, part.expectation].append(part)
+
+    def last(self, count: int, stream: str, expectation: str) -> Summary:
+        """Over so many periods up to the newest."""
+        since = self._periods[-count]
+        parts = (part for part in self._parts[stream, expectation] if part.starts_at >= since)
+        return reduce(added, parts, Summary(stream, expectation, DAY, since, 0, 0, 0, 0))
+
+    def failed(self, stream: str, expectation: str) -> tuple[int, ...]:
+        """By period."""
+        counts = {part.starts_at: part.failed for part in self._parts[stream, expectation]}
+        return tuple(counts.get(period, 0) for period in self._periods)
 
 
-def _grouped(found: Iterable[Summary]) -> Sums:
-    """By stream and expectation, oldest first."""
-    groups: dict[tuple[str, str], list[Summary]] = defaultdict(list)
-    for one in found:
-        groups[one.stream, one.expectation].append(one)
-    return groups
-
-
-def _stream(
-    control: sa.Engine,
-    contract: Contract,
-    by_hour: Sums,
-    by_day: Sums,
-    hours: Sequence[datetime],
-    days: Sequence[datetime],
-    held_count: int,
-) -> StreamRecord:
+def _stream(control: sa.Engine, contract: Contract, by_hour: _Sums, by_day: _Sums, held_count: int) -> StreamRecord:
     key = contract.key
-    whole_hours, whole_days = by_hour.get((key, WHOLE), ()), by_day.get((key, WHOLE), ())
-    certificates = newest_held(control, key, _HELD_SHOWN) if held_count else ()
     return StreamRecord(
         key=key,
         title=contract.title,
-        day=_sum(key, WHOLE, whole_hours, hours[0]),
-        week=_sum(key, WHOLE, whole_days, days[-_WEEK_DAYS]),
-        shown=_sum(key, WHOLE, whole_days, days[0]),
-        held_by_hour=_failed(whole_hours, hours),
-        held_by_day=_failed(whole_days, days),
-        expectations=tuple(
-            ExpectationRecord(
-                demand,
-                week=_sum(key, name, by_day.get((key, name), ()), days[-_WEEK_DAYS]),
-                shown=_sum(key, name, by_day.get((key, name), ()), days[0]),
-                failed_by_day=_failed(by_day.get((key, name), ()), days),
-            )
-            for name, demand in known_demands(control, key).items()
-        ),
+        day=by_hour.last(24, key, WHOLE),
+        week=by_day.last(_WEEK_DAYS, key, WHOLE),
+        shown=by_day.last(_DAYS, key, WHOLE),
+        held_by_hour=by_hour.failed(key, WHOLE),
+        held_by_day=by_day.failed(key, WHOLE),
+        expectations=tuple(_expectation(key, d, by_day) for d in known_demands(control, key).values()),
         held_count=held_count,
-        held=tuple(Held(c, load_validation(control, c.id)) for c in certificates),
+        held=_held(control, key) if held_count else (),
     )
 
 
-def _sum(stream: str, expectation: str, parts: Iterable[Summary], since: datetime) -> Summary:
-    nothing = Summary(stream, expectation, DAY, since, 0, 0, 0, 0)
-    return reduce(added, (part for part in parts if part.starts_at >= since), nothing)
+def _expectation(stream: str, demand: Demand, by_day: _Sums) -> ExpectationRecord:
+    return ExpectationRecord(
+        demand,
+        week=by_day.last(_WEEK_DAYS, stream, demand.expectation),
+        shown=by_day.last(_DAYS, stream, demand.expectation),
+        failed_by_day=by_day.failed(stream, demand.expectation),
+    )
 
 
-def _failed(parts: Iterable[Summary], periods: Sequence[datetime]) -> tuple[int, ...]:
-    counts = {part.starts_at: part.failed for part in parts}
-    return tuple(counts.get(period, 0) for period in periods)
+def _held(control: sa.Engine, stream: str) -> tuple[Held, ...]:
+    return tuple(Held(c, load_validation(control, c.id)) for c in newest_held(control, stream, _HELD_SHOWN))
