@@ -6,7 +6,14 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
-from kafka.errors import BrokerResponseError, KafkaError, TopicAlreadyExistsError
+from kafka.errors import (
+    BrokerResponseError,
+    KafkaError,
+    NoError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from datacentre import names
 from datacentre.contracts import Contract
@@ -112,7 +119,10 @@ def topic_settings(contract: Contract) -> dict[str, str]:
 
 
 def describe_topics(bootstrap_servers: str, contracts: Iterable[Contract]) -> dict[str, Topic]:
-    """Identity and offsets of each contract's topic, by stream key; a topic that doesn't exist is left out."""
+    """Identity and offsets of each contract's topic, by stream key; a topic that doesn't exist is left out.
+
+    Raises SourceUnavailable where the broker can't say whether there is one.
+    """
     keys = [contract.key for contract in contracts]
     admin = admin_client(bootstrap_servers)
     try:
@@ -122,7 +132,12 @@ def describe_topics(bootstrap_servers: str, contracts: Iterable[Contract]) -> di
         raise unreachable(bootstrap_servers, problem) from None
     finally:
         admin.close()
-    keys = [k for k in keys if not described.get(names.topic(k), {}).get("error_code", 1)]
+    for name, topic in described.items():
+        if topic["error_code"] not in (NoError.errno, UnknownTopicOrPartitionError.errno):
+            raise SourceUnavailable(
+                f"{name}: the broker can't describe the topic: {for_code(topic['error_code']).__name__}"
+            )
+    keys = [k for k in keys if described.get(names.topic(k), {}).get("error_code") == NoError.errno]
     parts = {k: [p["partition_index"] for p in described[names.topic(k)]["partitions"]] for k in keys}
     first, end = _offsets(bootstrap_servers, parts)
     return {
