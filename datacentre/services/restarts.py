@@ -1,7 +1,6 @@
 """How often, and when last, what had died was started again; counted since `up` first started it."""
 
 import json
-import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,19 +23,22 @@ def restarts(run: Path) -> Counter[str]:
 
 
 def restarts_by_part(run: Path) -> dict[str, Restarts]:
-    """Of the parts that were started again at all."""
+    """Of the parts that were started again at all. A file that a power failure has cut short counts as none."""
     try:
         known = json.loads((run / _FILE).read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return {}
     return {name: Restarts(found["count"], tuple(found["last"])) for name, found in known.items()}
 
 
-def note_restart(run: Path, name: str) -> int:
-    """Count one more, now; returns how many it are. The caller holds `supervisor.wanted`, as for `forget_restarts`."""
+def note_restart(run: Path, name: str, at: float) -> int:
+    """Count one more, at `at` in seconds since 1970; returns how many there are.
+
+    The caller holds `supervisor.wanted`, as for `forget_restarts`.
+    """
     known = restarts_by_part(run)
     before = known.get(name, Restarts(0, ()))
-    known[name] = Restarts(before.count + 1, (*before.last, time.time())[-KEPT:])
+    known[name] = Restarts(before.count + 1, (*before.last, at)[-KEPT:])
     _write(run, known)
     return known[name].count
 

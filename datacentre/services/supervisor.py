@@ -97,5 +97,6 @@ class Supervisor:
         except DataCentreError as problem:
             _log.error("%s has died and can't be started: %s", name, problem)
             return False
-        _log.warning("%s had died; started again, the %d. time", name, note_restart(self._run, name))
+        count = note_restart(self._run, name, time.time())
+        _log.warning("%s had died; started again, the %d. time", name, count)
         return True

@@ -11,7 +11,7 @@ from functools import partial
 
 from datacentre.file_lock import locked
 from datacentre.services import process, supervisor
-from datacentre.services.supervisor import Part, Supervisor
+from datacentre.services.supervisor import Part, Supervisor, wanted
 from datacentre.settings import Settings, from_environment
 
 NAME = "understudy"
@@ -20,9 +20,11 @@ _MODULES = {supervisor.NAME: ("datacentre.cli", "supervise"), NAME: ("datacentre
 
 
 def start_pair(settings: Settings) -> None:
-    """Start both, where they don't run."""
-    for name in PAIR:
-        _start(settings, name)
+    """Start both; anew where they run, so that they have the settings of now."""
+    with wanted(settings.run):  # neither starts the other meanwhile
+        stop_pair(settings)
+        for name in PAIR:
+            _start(settings, name)
 
 
 def stop_pair(settings: Settings) -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from threading import Event, Thread
 
-from datacentre.services.supervisor import wanted
 from datacentre.services.understudy import NAME, PAIR, one_of_pair, serve, start_pair
 from datacentre.settings import from_environment
 
@@ -30,8 +29,7 @@ def test_a_second_one_does_nothing_before_the_first_has_ended(tmp_path: Path) ->
 
 def test_both_end_by_themselves_where_nothing_is_wanted(tmp_path: Path) -> None:
     settings = from_environment({"DATACENTRE_HOME": str(tmp_path)})
-    with wanted(settings.run):
-        start_pair(settings)
+    start_pair(settings)
     parts = [one_of_pair(settings, name)[name] for name in PAIR]
     ends = Event()
     for _ in range(200):
