@@ -13,7 +13,7 @@ def alerts(
     everything: Annotated[bool, typer.Option("--all", help="the last hundred, resolved ones too")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document instead of a table")] = False,
 ) -> None:
-    """Open alerts: late streams, held increments, differences, failed tasks."""
+    """Open alerts: late, stopped and held streams, differences, failed tasks, parts that keep dying."""
     from datacentre.control.alerts import open_alerts, recent_alerts
     from datacentre.control.store import opened
 

@@ -1,5 +1,6 @@
 """`up`, `down`, `supervise`; what takes long to import stands inside."""
 
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -56,7 +57,20 @@ def supervise() -> None:
     """Start again what dies of what `up` has started, until told to end; `up` runs this."""
     settings = from_environment()
     companion = understudy.one_of_pair(settings, understudy.NAME)
-    understudy.serve(settings, supervisor.NAME, supervisor.Supervisor(settings.run, parts(settings), companion).keep)
+    keeper = supervisor.Supervisor(settings.run, parts(settings), companion)
+
+    def work() -> None:
+        Thread(target=_sweep, args=(settings,), daemon=True).start()
+        keeper.keep()
+
+    understudy.serve(settings, supervisor.NAME, work)
+
+
+def _sweep(settings: Settings) -> None:
+    """In a thread of its own: a slow sweep delays no restart."""
+    from datacentre.stages.sweep import sweep_on
+
+    sweep_on(settings)
 
 
 def _chosen(settings: Settings, names: list[str] | None) -> dict[str, Part]:

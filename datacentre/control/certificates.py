@@ -35,9 +35,7 @@ class Status(StrEnum):
 
 CERTIFIED = (Status.PASSED, Status.RELEASED, Status.REMAINDER)
 COVERING = certificate.c.status != Status.SUPERSEDED
-_NUMBER = sa.case((certificate.c.status == Status.REMAINDER, certificate.c.replaces), else_=certificate.c.id).label(
-    "id"
-)
+NUMBER = sa.case((certificate.c.status == Status.REMAINDER, certificate.c.replaces), else_=certificate.c.id).label("id")
 
 
 class OverlappingCertificate(CheckFailed):
@@ -150,8 +148,8 @@ def record(engine: sa.Engine, stream: str, ranges: Sequence[OffsetRange], judgem
 def certified_ranges(engine: sa.Engine, stream: str) -> tuple[CertifiedRange, ...]:
     """The ranges that passed or were released, by certificate number."""
     c = certificate.c
-    query = sa.select(_NUMBER, c.partition, c.start_offset, c.next_offset)
-    query = query.where(c.stream == stream, c.status.in_(CERTIFIED)).order_by(_NUMBER, c.partition, c.start_offset)
+    query = sa.select(NUMBER, c.partition, c.start_offset, c.next_offset)
+    query = query.where(c.stream == stream, c.status.in_(CERTIFIED)).order_by(NUMBER, c.partition, c.start_offset)
     with engine.connect() as connection:
         rows = connection.execute(query)
         return tuple(CertifiedRange(r.id, r.partition, r.start_offset, r.next_offset) for r in rows)
@@ -160,10 +158,10 @@ def certified_ranges(engine: sa.Engine, stream: str) -> tuple[CertifiedRange, ..
 def certified_by_stream(engine: sa.Engine, streams: Iterable[str]) -> dict[str, tuple[CertifiedRange, ...]]:
     """`certified_ranges` of all streams as of one moment: no number is missing below the highest one seen."""
     c = certificate.c
-    query = sa.select(c.stream, _NUMBER, c.partition, c.start_offset, c.next_offset)
+    query = sa.select(c.stream, NUMBER, c.partition, c.start_offset, c.next_offset)
     found: dict[str, list[CertifiedRange]] = {stream: [] for stream in streams}
     with engine.connect() as connection:
-        for r in connection.execute(query.where(c.status.in_(CERTIFIED)).order_by(_NUMBER)):
+        for r in connection.execute(query.where(c.status.in_(CERTIFIED)).order_by(NUMBER)):
             if r.stream in found:
                 found[r.stream].append(CertifiedRange(r.id, r.partition, r.start_offset, r.next_offset))
     return {stream: tuple(ranges) for stream, ranges in found.items()}
@@ -192,7 +190,7 @@ def coverage(engine: sa.Engine) -> dict[str, Coverage]:
     sums = (
         sa.func.sum(sa.case((c.status.in_(CERTIFIED), width), else_=0), type_=sa.BigInteger).label("certified"),
         sa.func.sum(sa.case((c.status == Status.HELD, width), else_=0), type_=sa.BigInteger).label("held"),
-        sa.func.coalesce(sa.func.max(sa.case((c.status.in_(CERTIFIED), _NUMBER))), 0).label("newest"),
+        sa.func.coalesce(sa.func.max(sa.case((c.status.in_(CERTIFIED), NUMBER))), 0).label("newest"),
     )
     with engine.connect() as connection:
         rows = connection.execute(sa.select(c.stream, *sums).group_by(c.stream))

@@ -28,7 +28,7 @@ def start_pair(settings: Settings) -> None:
 
 
 def stop_pair(settings: Settings) -> None:
-    """End both; nothing may be wanted any more, or one starts the other again."""
+    """End both; the caller holds `wanted`, or nothing is wanted any more: otherwise one starts the other again."""
     process.stop_each(settings.run, PAIR)
 
 

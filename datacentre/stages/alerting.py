@@ -14,6 +14,7 @@ from datacentre.services.channels import channel_names, tell
 from datacentre.settings import Settings, from_environment
 
 TASK_FAILED = "task failed"
+LATE = "late"
 _CENTRE = "centre"
 _CHANNEL_SECONDS = 10.0
 
@@ -22,9 +23,8 @@ _log = logging.getLogger(__name__)
 
 def alarm(settings: Settings, control: sa.Engine, kind: str, stream: str, text: str) -> None:
     """Something is wrong: told at once when it begins; each later call keeps it open, with its newest text."""
-    alert = raise_alert(control, kind, stream, text)
-    _log.warning("%s: %s: %s", kind, stream or _CENTRE, text)
-    if alert.times == 1:
+    if raise_alert(control, kind, stream, text).times == 1:
+        _log.warning("%s: %s: %s", kind, stream or _CENTRE, text)
         tell_untold(settings, control)
 
 

@@ -14,17 +14,17 @@ from datacentre.contracts import Contract, load_contracts
 from datacentre.control.certificates import certified_by_stream, newest_decision
 from datacentre.control.freshness import Freshness, store_freshness
 from datacentre.control.outcomes import recent
+from datacentre.control.published import LAST_CERTIFICATE, last_certificate
 from datacentre.control.store import opened
 from datacentre.errors import CheckFailed
 from datacentre.settings import Settings
-from datacentre.stages.alerting import alarm, clear
+from datacentre.stages.alerting import LATE, alarm
 from datacentre.stages.freshness import measure
 from datacentre.stages.outcome import Outcome, store
 from lake.certified_rows import certified_file, follow_certificates, forget_lost_rows, has_lost_rows
 from lake.marts import only_writer, pin, prepare, publish, work_file
 from lake.snapshot import snapshot
 
-_LAST = "last_certificate"
 _DECISION = "decision"
 
 
@@ -47,7 +47,7 @@ def build(settings: Settings) -> Outcome:
         snapshots = {key: snapshot(settings.lake, contract, "landed") for key, contract in contracts.items()}
         pin(work, contracts, snapshots, certified)
         version = publish(settings.marts)
-        published_at, above = datetime.now(UTC), _last_certificate(control)
+        published_at, above = datetime.now(UTC), last_certificate(control)
         shown = list(measure(settings, contracts, certified, above, version.name, published_at))
         store_freshness(control, shown)
         last = max((r.certificate_id for c in certified.values() for r in c), default=0)
@@ -62,7 +62,7 @@ def build(settings: Settings) -> Outcome:
             detail={
                 "published": version.name,
                 "nodes": nodes,
-                _LAST: last,
+                LAST_CERTIFICATE: last,
                 _DECISION: decision,
                 "late": _late(settings, control, contracts, shown),
             },
@@ -78,25 +78,20 @@ def is_built_to(settings: Settings, control: sa.Engine, decision: int) -> bool:
     return is_published and _built_from(settings) == _fingerprint(settings)
 
 
-def _last_certificate(control: sa.Engine) -> int:
-    """The highest certificate of the version before; 0 where there is none."""
-    before = recent(control, "build", "marts", limit=1)
-    return int(before[0].detail.get(_LAST, 0)) if before else 0
-
-
 def _late(
     settings: Settings, control: sa.Engine, contracts: Mapping[str, Contract], shown: Iterable[Freshness]
 ) -> dict[str, float]:
-    """Streams of whose new rows one in twenty came later than the contract promises, with that age in seconds."""
+    """Streams of whose new rows one in twenty came later than the contract promises, with that age in seconds.
+
+    An alert each; a sweep ends it, for other rows may be waiting still.
+    """
     late: dict[str, float] = {}
     for found in shown:
         age, promised = found.produced_p95, contracts[found.stream].freshness_seconds
         if age > promised:
             late[found.stream] = round(age, 1)
             text = f"new rows came into the marts after {age:.0f} s (p95), promised {promised}"
-            alarm(settings, control, "late", found.stream, text)
-        else:
-            clear(settings, control, "late", found.stream)
+            alarm(settings, control, LATE, found.stream, text)
     return late
 
 
