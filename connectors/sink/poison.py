@@ -9,6 +9,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from datacentre.errors import CheckFailed
+from datacentre.errors import CheckFailed, DataCentreError
 
 WINDOW = 2_000
 LEAST = 500
@@ -95,6 +96,25 @@ class Stops:
             return {int(p): following for p, following in json.loads(self._accepted_file(stream).read_text()).items()}
         except FileNotFoundError:
             return {}
+
+    def leave_out(self, stream: str, problem: DataCentreError) -> None:
+        """Note why a sink doesn't take the stream, for those who only see its files."""
+        with suppress(OSError):  # a full disk may be the very reason
+            _write(self._left_out_file(stream), str(problem))
+
+    def take_up(self, stream: str) -> None:
+        """A sink takes the stream."""
+        self._left_out_file(stream).unlink(missing_ok=True)
+
+    def left_out(self, stream: str) -> str | None:
+        """Why the sink that was started last doesn't take the stream; None where it does."""
+        try:
+            return str(json.loads(self._left_out_file(stream).read_text()))
+        except FileNotFoundError:
+            return None
+
+    def _left_out_file(self, stream: str) -> Path:
+        return self._folder / f"{stream}.left_out"
 
     def _file(self, stream: str) -> Path:
         return self._folder / f"{stream}.json"

@@ -92,6 +92,7 @@ class Sink:
                 if consent.skip_lost and (lost := writer.skip_lost()):
                     _log.warning("%s: went on behind lost offsets, by partition (first, next): %s", stream, lost)
                 self._places(stream, self._topics[stream].partitions)
+                self._stops.take_up(stream)
             except DataCentreError as problem:
                 self._leave_out(stream, problem)
         if not self._writers:
@@ -110,6 +111,7 @@ class Sink:
     def _leave_out(self, stream: str, problem: DataCentreError) -> None:
         self._writers.pop(stream, None)
         self.failures[stream] = problem
+        self._stops.leave_out(stream, problem)
 
     def positions(self) -> dict[str, dict[int, int]]:
         """Next offset to land, by stream and partition, as the lake has it now."""
@@ -292,6 +294,7 @@ class Sink:
                     self._rewind(stream)
                 except CheckFailed as problem:  # retention may have been faster than the engineer
                     self.failures[stream] = problem
+                    self._stops.leave_out(stream, problem)
 
     def _look_at_others(self) -> None:
         """Join the group as a new member, also where members are static, when it leaves partitions to nobody."""

@@ -2,13 +2,13 @@
 
 import logging
 import time
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from connectors.sink.poison import Stops
-from datacentre.contracts import Contract, load_contracts
+from datacentre.contracts import load_contracts
 from datacentre.control.alerts import open_alerts
 from datacentre.control.store import opened
 from datacentre.errors import DataCentreError
@@ -17,7 +17,7 @@ from datacentre.settings import Settings
 from datacentre.stages.alerting import LATE, alarm, clear, tell_untold
 from datacentre.stages.lateness import judge_lateness
 
-POISON, RESTARTS = "poison", "restarts"
+POISON, LEFT_OUT, RESTARTS = "poison", "left out", "restarts"
 _PAUSE_SECONDS = 15.0
 _RESTARTS_SECONDS = 600.0
 _log = logging.getLogger(__name__)
@@ -45,7 +45,9 @@ def sweep(settings: Settings) -> None:
     contracts = load_contracts(settings.schemas)
     with opened(settings.control_url) as control:
         _settle(settings, control, RESTARTS, *_restarting(settings))
-        _settle(settings, control, POISON, _stopped(settings, contracts), set())
+        stops = Stops(settings.home)
+        _settle(settings, control, POISON, _told(contracts, stops.problem), set())
+        _settle(settings, control, LEFT_OUT, _told(contracts, stops.left_out), set())
         lateness = judge_lateness(settings, control, contracts)
         _settle(settings, control, LATE, lateness.late, lateness.undecided)
         tell_untold(settings, control)
@@ -65,10 +67,9 @@ def _settle(settings: Settings, control: sa.Engine, kind: str, found: Mapping[st
             clear(settings, control, kind, alert.stream)
 
 
-def _stopped(settings: Settings, contracts: Mapping[str, Contract]) -> dict[str, str]:
-    stops = Stops(settings.home)
-    problems = {key: stops.problem(key) for key in contracts}
-    return {key: str(problem) for key, problem in problems.items() if problem is not None}
+def _told(streams: Iterable[str], problem_of: Callable[[str], object | None]) -> dict[str, str]:
+    """By stream, what stands in its way, where something does."""
+    return {stream: str(problem) for stream in streams if (problem := problem_of(stream)) is not None}
 
 
 def _restarting(settings: Settings) -> tuple[dict[str, str], set[str]]:

@@ -1,5 +1,6 @@
 """What a sweep finds in a real centre: streams that are late or stopped, and parts that die again and again."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,6 +26,7 @@ from datacentre.stages.outcome import Outcome, store
 from datacentre.stages.seen import read_seen, write_seen
 from datacentre.stages.sweep import sweep
 from lake.positions import landed_positions
+from tests.conftest import fresh_topics
 from tests.votes import STREAM, produce, vote
 
 pytestmark = pytest.mark.broker
@@ -119,6 +121,22 @@ def test_a_stopped_stream_is_an_alert_until_it_is_resumed(
     assert (alert.kind, alert.stream) == ("poison", STREAM)
     assert f"datacentre resume {STREAM}" in alert.text and "perhaps" not in alert.text
     Stops(centre.home).resume(STREAM, accept=True)
+    sweep(centre)
+    assert found(control) == []
+
+
+def test_a_stream_that_the_sink_leaves_out_is_an_alert_until_it_takes_it(
+    centre: Settings, contracts: dict[str, Contract], control: sa.Engine
+) -> None:
+    produce(centre, (vote(contracts[STREAM], n) for n in range(50)))
+    land(centre, [STREAM])
+    fresh_topics(centre.bootstrap_servers, contracts)
+    (problem,) = [o.detail["error"] for o in land(centre, [STREAM, "dot__departures"]) if "error" in o.detail]
+    sweep(centre)
+    (alert,) = open_alerts(control)
+    assert (alert.kind, alert.stream, alert.text) == ("left out", STREAM, problem)
+    shutil.rmtree(centre.lake)
+    land(centre, [STREAM])
     sweep(centre)
     assert found(control) == []
 
