@@ -13,9 +13,11 @@ from connectors.sink.poison import Stops
 from connectors.topic_ends import TopicEnds
 from datacentre.contracts import Contract, load_contracts
 from datacentre.control.alerts import Alert, open_alerts
-from datacentre.control.certificates import Certificate, Coverage, coverage, held
+from datacentre.control.certificates import Certificate, held
+from datacentre.control.coverage import Coverage, coverage
 from datacentre.control.freshness import Freshness, newest_freshness
 from datacentre.control.outcomes import recent
+from datacentre.control.published import LAST_CERTIFICATE
 from datacentre.control.store import open_store
 from datacentre.errors import SourceUnavailable
 from datacentre.settings import Settings
@@ -162,4 +164,4 @@ def _marts(control: sa.Engine) -> Marts | None:
     builds = recent(control, "build", "marts", limit=1)
     if not builds:
         return None
-    return Marts(str(builds[0].detail["published"]), int(builds[0].detail["last_certificate"]), builds[0].ended_at)
+    return Marts(str(builds[0].detail["published"]), int(builds[0].detail[LAST_CERTIFICATE]), builds[0].ended_at)
