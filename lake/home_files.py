@@ -2,9 +2,10 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from lake.person import Person
@@ -23,16 +24,31 @@ class Search:
     holding: tuple[Path, ...]
 
 
-def search(folder: Path, person: Person, left_out: Sequence[str] = ()) -> Search:
-    """Look through every file below the folder, but for those below its subfolders `left_out`."""
+def search(folder: Path, person: Person, left_out: Sequence[str] = (), elsewhere: Iterable[Path] = ()) -> Search:
+    """Look through every file below the folder, but for those below its subfolders `left_out`, and below the folders
+    `elsewhere`. A file that has several names is read once."""
     files = size = 0
     holding = []
-    for file in _files(folder, left_out):
+    places = [_files(folder, left_out), *(_files(place, ()) for place in elsewhere if folder not in place.parents)]
+    for file in _once(chain.from_iterable(places)):
         with suppress(FileNotFoundError):  # gone since it was listed
             files, size = files + 1, size + file.stat().st_size
             if any(person.holds(piece) for piece in stored_bytes(file)):
                 holding.append(file)
     return Search(files, size, tuple(holding))
+
+
+def _once(files: Iterable[Path]) -> Iterator[Path]:
+    """Backups and the lake share files by hard links."""
+    seen = set()
+    for file in files:
+        with suppress(FileNotFoundError):
+            status = file.stat()
+            name = (status.st_dev, status.st_ino)
+            if status.st_nlink > 1 and name in seen:
+                continue
+            seen.add(name)
+            yield file
 
 
 def _files(folder: Path, left_out: Sequence[str]) -> Iterator[Path]:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from connectors.sink.replay import only_replay
 from datacentre.control.copy import copy_store
+from datacentre.control.outcomes import recent
 from datacentre.control.store import opened
 from datacentre.errors import ContractError, DataCentreError, SourceUnavailable
 from datacentre.settings import Settings
@@ -32,7 +33,8 @@ FOLDERS = ("keys", "erasures", "rejects", "stops")
 
 _MANIFEST = "manifest.json"
 _FORMAT = 1
-_NAME = "centre-%Y%m%dT%H%M%SZ"
+_REMEMBERED = 10_000
+_NAME = "centre-%Y%m%dT%H%M%S.%fZ"
 _DRAFT = ".draft"
 
 
@@ -56,7 +58,7 @@ def backup(settings: Settings, folder: Path | None = None) -> Path:
     """
     place = folder or settings.backups
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _only_backup(place):
+    with only_backup(place):
         started, now = time.monotonic(), datetime.now(UTC)
         draft = place / f"{now.strftime(_NAME)}{_DRAFT}"
         draft.mkdir(mode=0o700)
@@ -71,8 +73,11 @@ def backup(settings: Settings, folder: Path | None = None) -> Path:
 
 
 @contextmanager
-def _only_backup(place: Path) -> Iterator[None]:
-    """Hold the folder, and clear away what a backup has left that was cut short."""
+def only_backup(place: Path) -> Iterator[None]:
+    """Hold the folder, and clear away what a backup has left that was cut short.
+
+    Raises SourceUnavailable while another process holds it.
+    """
     with (place / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -89,6 +94,13 @@ def _copy(settings: Settings, draft: Path, earlier: Path, now: datetime) -> Mani
     tables = tuple(state for s in streams for state in _copy_stream(settings.lake, s, draft, earlier))
     _copy_rest(settings, draft, earlier)
     return Manifest(now.isoformat(), lake_id(settings.lake), settings.database or "sqlite", rows, tables)
+
+
+def backup_places(settings: Settings) -> tuple[Path, ...]:
+    """Every folder that is there and that backups of this centre were made in, as the control store remembers."""
+    with opened(settings.control_url) as control:
+        told = {Path(o.detail["folder"]).parent for o in recent(control, "backup", limit=_REMEMBERED)}
+    return tuple(place for place in sorted({settings.backups, *told}) if place.is_dir())
 
 
 def complete(place: Path) -> tuple[Path, ...]:

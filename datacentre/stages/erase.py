@@ -24,6 +24,7 @@ from datacentre.errors import CheckFailed, ContractError
 from datacentre.pseudonym import load_or_create
 from datacentre.settings import Settings
 from datacentre.signing import signed
+from datacentre.stages.backup import backup_places, complete, only_backup
 from datacentre.stages.land import land
 from lake.databases import columns_holding, take_out_of_database
 from lake.erase import Decided, erase_from_quarantine, erase_from_vault, find_traces
@@ -100,18 +101,21 @@ def _take_out(
         # topic.
         bases = landed_bases(settings.lake, contract) if cut[stream] else {}
         limits |= {p: offset + bases.get(p, 0) for p, offset in cut[stream].items()}
-        counts[stream] = _erase_from_lake(settings, contract, person, limits, decided)
+        counts[stream] = _erase_from_lake(settings.lake, contract, person, decided, limits)
     told("logs, reports and stores")
     masked = sum(take_out_of_database(url, person) for url in _databases(settings))
     loose = search(settings.home, person, left_out=_TABLES).holding
     for file in loose:
         take_out(file, person)
+    told("backups")
+    backups = _erase_from_backups(settings, contracts, person, decided)
     told("searching every file")
     searched = _require_none_left(settings, person, asked)
     return {
         "rows": {stream: n for stream, n in counts.items() if any(n.values())},
         "topic_partitions_cut_below": {stream: offsets for stream, offsets in cut.items() if offsets},
         "other_files_cleaned": len(loose),
+        "backups": backups,
         "database_values_masked": masked,
         "files_searched": searched.files,
         "bytes_searched": searched.bytes,
@@ -145,26 +149,46 @@ def _cut_topic(settings: Settings, contract: Contract, topic: Topic, person: Per
 
 
 def _erase_from_lake(
-    settings: Settings,
+    lake: Path,
     contract: Contract,
     person: Person,
-    limits: Mapping[int, int],
     decided: Decided,
+    limits: Mapping[int, int] | None = None,
 ) -> dict[str, int]:
-    """How many rows were the person's own, named the person, or were quarantined."""
-    if open_table(settings.lake, contract, "landed") is None:
+    """How many rows were the person's own, named the person, or were quarantined: all, or those below the limits."""
+    if open_table(lake, contract, "landed") is None:
         return {}
-    with only_replay(settings.lake, contract.key):
-        for _ in Replayer(settings.lake, contract, person.key, decided.who).earlier():
+    with only_replay(lake, contract.key):
+        for _ in Replayer(lake, contract, person.key, decided.who).earlier():
             pass  # a replay that was cut short needs the bytes
-        traces = find_traces(settings.lake, contract, person).below(limits)
-        erase_from_vault(settings.lake, contract, person, traces)
-        erase_from_quarantine(settings.lake, contract, person, traces, decided)
+        traces = find_traces(lake, contract, person)
+        traces = traces if limits is None else traces.below(limits)
+        erase_from_vault(lake, contract, person, traces)
+        erase_from_quarantine(lake, contract, person, traces, decided)
     return {
         "own": _count(traces.own),
         "of_others": _count(traces.mentions),
         "quarantined": _count(traces.quarantined),
     }
+
+
+def _erase_from_backups(
+    settings: Settings, contracts: Mapping[str, Contract], person: Person, decided: Decided
+) -> int:
+    """Each backup is a lake of its own, and is erased from like one; returns how many there are.
+
+    None can be made meanwhile: it would copy what was there before.
+    """
+    count = 0
+    for place in backup_places(settings):
+        with only_backup(place):
+            for folder in complete(place):
+                count += 1
+                for contract in contracts.values():
+                    _erase_from_lake(folder / "lake", contract, person, decided)
+                for file in search(folder, person, left_out=_TABLES).holding:
+                    take_out(file, person)
+    return count
 
 
 def _count(offsets: Offsets) -> int:
@@ -179,7 +203,7 @@ def _require_none_left(settings: Settings, person: Person, asked: Request) -> Se
         time.sleep(_POLL_SECONDS)
         held = {folder for folder in held if search(folder, person).holding}
     with only_writer(settings.marts):  # a build holds its database closed to readers
-        searched = search(settings.home, person)
+        searched = search(settings.home, person, elsewhere=backup_places(settings))
     for url in _databases(settings):
         if held_in := columns_holding(url, person):
             raise CheckFailed(
@@ -187,11 +211,11 @@ def _require_none_left(settings: Settings, person: Person, asked: Request) -> Se
                 f"written it meanwhile; run: datacentre erase run {asked.id}"
             )
     if searched.holding:
-        shown = ", ".join(str(file.relative_to(settings.home)) for file in searched.holding[:_SHOWN])
+        shown = ", ".join(str(file).removeprefix(f"{settings.home}/") for file in searched.holding[:_SHOWN])
         raise CheckFailed(
             f"request {asked.id} is not certified: {len(searched.holding)} files of {settings.home} hold the "
-            f"identifier still: {shown}. Backups: prune them; Kafka: the person's records still arrive, or the broker "
-            f"has not deleted yet; then run: datacentre erase run {asked.id}"
+            f"identifier still: {shown}. Kafka: the person's records still arrive, or the broker has not deleted yet; "
+            f"then run: datacentre erase run {asked.id}"
         )
     return searched
 
@@ -223,7 +247,8 @@ def _certify(settings: Settings, asked: Request, who: str, found: Mapping[str, A
 
 def _not_searched(settings: Settings) -> list[str]:
     """Stores that don't stand in the home, in words: what a certificate can't speak for."""
-    outside = ["copies that readers have made, and backups kept outside the home"]
+    places = ", ".join(str(place) for place in backup_places(settings)) or "the home"
+    outside = [f"copies that readers have made, and backups that were taken away from {places}"]
     if settings.is_external_broker:
         outside.append("the broker's disks: it deletes what was cut off at its next look at retention")
     own = (settings.postgresql_url("control"), settings.postgresql_url("airflow"))

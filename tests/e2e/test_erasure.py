@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import confluent_kafka
 import duckdb
@@ -15,11 +16,13 @@ from datacentre.contracts import Contract
 from datacentre.control.source_positions import add_keys
 from datacentre.control.store import opened
 from datacentre.settings import Settings
+from datacentre.stages.backup import backup, complete
 from datacentre.stages.build import build
 from datacentre.stages.check import check
 from datacentre.stages.land import land
 from datacentre.stages.replay import dismiss, replay
 from datacentre.stages.validation_docs import draw_validation
+from datacentre.stages.restore import restore
 from datacentre.stages.verify import verify
 from lake.marts import published
 from lake.quarantine import Selection
@@ -93,6 +96,8 @@ def peopled(centre: Settings, broker: Settings, contracts: dict[str, Contract]) 
     check(centre, STREAMS)
     build(centre)
     draw_validation(centre)
+    backup(centre)
+    backup(centre)
     return centre
 
 
@@ -130,7 +135,7 @@ def test_no_byte_of_her_is_left_and_the_facts_stay(
     centre = peopled
     before = files_holding(centre.home, ZANGMO)
     stores = {path.split("/")[0].removesuffix("-wal") for path in before}
-    assert stores == {"lake", "kafka", "rejects", "run", "control.sqlite"}
+    assert stores == {"lake", "kafka", "rejects", "run", "control.sqlite", "backups"}
     assert {path.split("/")[1] for path in before if path.startswith("lake/")} == {"vault", "quarantine"}
     assert topics_holding(centre.bootstrap_servers, STREAMS, ZANGMO) == set(STREAMS)
     known = facts(centre)
@@ -157,6 +162,12 @@ def test_no_byte_of_her_is_left_and_the_facts_stay(
     assert (document["reason"], document["authority"]) == ("asked for it", "Court of Thimphu")
     assert document["found"]["rows"][VISIT] == {"own": 2, "of_others": 0, "quarantined": 2}
     assert document["found"]["rows"][ISSUANCE] == {"own": 2, "of_others": 1, "quarantined": 1}
+    assert document["found"]["backups"] == 2
+    for number, made in enumerate(complete(centre.backups)):
+        restored = replace(centre, home=centre.home / f"restored-{number}")
+        restore(replace(restored, control_url=restored.own_control_url), made)
+        assert files_holding(restored.home, ZANGMO) == set()
+        assert vault_rows(restored, contracts[ISSUANCE]) == vault_rows(centre, contracts[ISSUANCE])
 
     for stream in STREAMS:
         replay(centre, stream, "clerk")
