@@ -62,7 +62,8 @@ def pinned(lake: Path, stream: str, quiet: AbstractContextManager[None]) -> Iter
 def _fitting(lake: Path, stream: str) -> tuple[DeltaTable, ...]:
     tables: tuple[DeltaTable, ...] = ()
     for _ in range(_ATTEMPTS):
-        tables = tuple(_opened(lake / layer / stream) for layer in LAYERS)
+        folders = [lake / layer / stream for layer in LAYERS]
+        tables = tuple(_opened(folder) for folder in folders if (folder / "_delta_log").is_dir())
         landed, *others = (_positions(table) for table in tables)
         if all(offset <= landed.get(p, 0) for other in others for p, offset in other.items()):
             break

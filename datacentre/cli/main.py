@@ -51,6 +51,7 @@ for command in (
     ingest.verify,
     marts.forget,
     upkeep.upkeep,
+    upkeep.retain,
     backfill.backfill,
     backup.backup,
     backup.restore,

@@ -1,10 +1,11 @@
-"""`upkeep`: what the sinks do beside their commits, by hand or by schedule."""
+"""`upkeep`, `retain`: what sinks do beside their commits, and what contracts say of age, by hand or by schedule."""
 
 from typing import Annotated
 
 import typer
 
 from datacentre.cli.console import one_line_errors, print_json, print_table, progress_bar
+from datacentre.cli.marts import print_outcomes
 from datacentre.settings import from_environment
 
 
@@ -28,3 +29,14 @@ def upkeep(
     else:
         rows = [[d.stream, d.layer, d.merged, d.made, d.deleted] for d in done]
         print_table("Upkeep", ["stream", "layer", "files merged", "files made", "files deleted"], rows)
+
+
+@one_line_errors
+def retain(
+    streams: Annotated[list[str] | None, typer.Argument(help="stream keys; all when none is named")] = None,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")] = False,
+) -> None:
+    """Let go of what contracts keep no longer, and give topics their contract's retention."""
+    from datacentre.stages.retain import retain as let_go
+
+    print_outcomes("Let go", let_go(from_environment(), streams), json)

@@ -78,6 +78,11 @@ def is_built_to(settings: Settings, control: sa.Engine, decision: int) -> bool:
     return is_published and _built_from(settings) == _fingerprint(settings)
 
 
+def build_anew(settings: Settings) -> None:
+    """Have the next build start from nothing, also where no certificate is new."""
+    _remembered(settings).unlink(missing_ok=True)
+
+
 def _late(
     settings: Settings, control: sa.Engine, contracts: Mapping[str, Contract], shown: Iterable[Freshness]
 ) -> dict[str, float]:

@@ -8,6 +8,7 @@ from connectors.topic_settings import keep_to_contract
 from datacentre.contracts import choose, load_contracts
 from datacentre.control.store import opened
 from datacentre.settings import Settings
+from datacentre.stages.build import build_anew
 from datacentre.stages.outcome import Outcome, store
 from lake.retain import let_go, oldest_kept
 
@@ -40,4 +41,6 @@ def retain(settings: Settings, streams: Sequence[str] | None = None) -> tuple[Ou
                 )
                 store(control, outcome)
                 outcomes.append(outcome)
+    if any(o.rows_out for o in outcomes):
+        build_anew(settings)
     return tuple(outcomes)
