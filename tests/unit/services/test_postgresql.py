@@ -13,11 +13,14 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from datacentre.control.source_positions import load_position, store_position
 from datacentre.control.store import opened
 from datacentre.control.validation_summary import DAY, WHOLE, forget_validations, summaries, summarise
 from datacentre.errors import ContractError, SourceUnavailable
 from datacentre.services import postgresql, process
 from datacentre.settings import Settings, from_environment
+from datacentre.stages.backup import backup
+from datacentre.stages.restore import restore
 from tests.unit.control.test_validations import LONG_AGO, certify, found
 
 
@@ -149,3 +152,27 @@ def test_where_it_cannot_run_a_new_home_gets_sqlite_and_is_told_why(
 def test_an_unknown_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="DATACENTRE_DATABASE='oracle' must be one of sqlite, postgresql"):
         home_settings(tmp_path, DATACENTRE_DATABASE="oracle")
+
+
+def test_a_backup_of_sqlite_becomes_a_home_with_postgresql_and_back(tmp_path: Path) -> None:
+    first = home_settings(tmp_path / "first")
+    with opened(first.control_url) as store:
+        store_position(store, "dcrc", {"updated_at": 7})
+    port = str(free_port())
+    second = home_settings(tmp_path / "second", DATACENTRE_DATABASE="postgresql", DATACENTRE_POSTGRESQL_PORT=port)
+    restore(second, backup(first))
+    assert not list(second.home.glob("run"))
+
+    second = home_settings(tmp_path / "second", DATACENTRE_POSTGRESQL_PORT=port)
+    assert second.database == "postgresql"
+    postgresql.start(second)
+    try:
+        with opened(second.control_url) as store:
+            assert load_position(store, "dcrc") == {"updated_at": 7}
+        made = backup(second)
+    finally:
+        postgresql.stop(second)
+    third = home_settings(tmp_path / "third", DATACENTRE_DATABASE="sqlite")
+    restore(third, made)
+    with opened(third.control_url) as store:
+        assert load_position(store, "dcrc") == {"updated_at": 7}
