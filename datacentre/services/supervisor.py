@@ -4,13 +4,13 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from datacentre.errors import DataCentreError
 from datacentre.file_lock import locked
-from datacentre.services.restarts import note_restart
+from datacentre.services.restarts import note_restart, restarts
 
 NAME = "supervisor"
 _WANTED = "wanted.state"
@@ -94,9 +94,10 @@ class Supervisor:
         self._pauses[name] = min(_LONGEST_PAUSE_SECONDS, max(_FIRST_PAUSE_SECONDS, 2 * pause))
         try:
             part.revive()
-        except DataCentreError as problem:
+        except (DataCentreError, OSError) as problem:
             _log.error("%s has died and can't be started: %s", name, problem)
             return False
-        count = note_restart(self._run, name, time.time())
-        _log.warning("%s had died; started again, the %d. time", name, count)
+        with suppress(OSError):  # on a full disk it is started, not counted
+            note_restart(self._run, name, time.time())
+        _log.warning("%s had died; started again, the %d. time", name, restarts(self._run)[name])
         return True
