@@ -34,7 +34,12 @@ def landed_bases(lake: Path, contract: Contract) -> dict[int, int]:
 
 def landed_positions(lake: Path, contract: Contract) -> dict[int, int]:
     """Next offset to land by partition; empty when the stream was never landed."""
+    return landed_positions_and_bases(lake, contract)[0]
+
+
+def landed_positions_and_bases(lake: Path, contract: Contract) -> tuple[dict[int, int], dict[int, int]]:
+    """`landed_positions` and `landed_bases` of one version of the table."""
     table = current_table(lake, contract, "landed")
     if table is None:
-        return {}
-    return transactions(table, partitions_of(table, contract.partitions))
+        return {}, {}
+    return transactions(table, partitions_of(table, contract.partitions)), offset_bases(table)

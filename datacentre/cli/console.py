@@ -46,7 +46,8 @@ def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
             if not isinstance(problem, OSError) and _package(problem) not in _OUTSIDE:
                 raise  # a mistake of ours: its traceback is what helps
             err.print(f"[bold red]{type(problem).__name__}[/]: ", end="")
-            err.print(" ".join(str(problem).split()), markup=False, highlight=False)
+            said = getattr(problem, "orig", None) or problem  # SQLAlchemy adds the statement and its values
+            err.print(" ".join(str(said).split()), markup=False, highlight=False)
             raise typer.Exit(SourceUnavailable.exit_code) from None
 
     return guarded

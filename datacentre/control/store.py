@@ -40,7 +40,7 @@ def open_store(url: str) -> sa.Engine:
             create_tables(connection)
     except OperationalError as problem:
         engine.dispose()
-        shown = engine.url.render_as_string(hide_password=True)
+        shown = engine.url.set(query={}).render_as_string(hide_password=True)
         raise SourceUnavailable(f"control store {shown} doesn't answer: {problem.orig}") from None
     return engine
 

@@ -153,12 +153,14 @@ def _format(java: list[str], configuration: Path, settings: Settings) -> None:
 def _wait(settings: Settings) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        running = process.running(settings.run, NAME)
-        if running is None:
+        if process.running(settings.run, NAME) is None:
             break
         if answers(settings.bootstrap_servers):
             return
         time.sleep(0.1)
-    tail = (settings.run / f"{NAME}.log").read_text(errors="replace").splitlines()[-3:]
+    has_ended = process.running(settings.run, NAME) is None
+    log = settings.run / f"{NAME}.log"
+    said = [line for line in log.read_text(errors="replace").splitlines() if not line.startswith("\t")][-2:]
     process.stop(settings.run, NAME, grace_seconds=5.0)
-    raise _unavailable(f"it did not answer within {_START_SECONDS:.0f} s: {' | '.join(tail)[:300]}")
+    what = "it has ended" if has_ended else f"it did not answer within {_START_SECONDS:.0f} s"
+    raise _unavailable(f"{what}: {' | '.join(said)[:300]} (see {log})")

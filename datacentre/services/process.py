@@ -78,6 +78,12 @@ def running(run: Path, name: str) -> ServiceProcess | None:
     return service if service is not None and _is_alive(service) else None
 
 
+def is_frozen(service: ServiceProcess) -> bool:
+    """Whether a signal or a debugger has stopped it: it lives and does nothing."""
+    stat = _stat(service.pid)
+    return stat is not None and stat.state in "Tt"
+
+
 def recorded(run: Path, name: str) -> ServiceProcess | None:
     """What the record says, alive or not; None without a readable record."""
     try:

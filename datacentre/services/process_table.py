@@ -10,7 +10,8 @@ from datacentre.settings import Settings
 
 @dataclass(frozen=True)
 class ProcessState:
-    """`state` is `runs`, `dead` (it is to run and doesn't) or `stopped`; `pid` and `since` are None unless it runs.
+    """`state` is `runs`, `frozen` (it lives and does nothing), `dead` (it is to run and doesn't) or `stopped`; with the
+    last two `pid` and `since` are None.
 
     `restarts` counts those of its part since `up`: Airflow's processes are one part.
     """
@@ -32,10 +33,15 @@ def process_states(settings: Settings) -> tuple[ProcessState, ...]:
         is_wanted = bool(wanted) if part in understudy.PAIR else part in wanted
         for name in names:
             found = process.running(run, name)
-            state = "runs" if found else "dead" if is_wanted else "stopped"
             pid, since = (found.pid, process.started_at(found)) if found else (None, None)
-            states.append(ProcessState(part, name, state, pid, since, restarts[part]))
+            states.append(ProcessState(part, name, _state(found, is_wanted), pid, since, restarts[part]))
     return tuple(states)
+
+
+def _state(found: process.ServiceProcess | None, is_wanted: bool) -> str:
+    if found is None:
+        return "dead" if is_wanted else "stopped"
+    return "frozen" if process.is_frozen(found) else "runs"
 
 
 def _names(settings: Settings) -> dict[str, tuple[str, ...]]:

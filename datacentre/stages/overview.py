@@ -1,7 +1,7 @@
 """The centre at one moment: how far each stream is, how fresh the marts are, what waits for somebody."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from datacentre.control.published import LAST_CERTIFICATE
 from datacentre.control.store import open_store
 from datacentre.errors import SourceUnavailable
 from datacentre.settings import Settings
-from lake.positions import landed_bases, landed_positions
+from lake.positions import landed_positions_and_bases
 
 
 @dataclass(frozen=True)
@@ -107,20 +107,22 @@ class Observer:
         seen = Overview(datetime.now(UTC), unread, not unread, free, streams)
         try:
             return _with_control(seen, self._control())
-        except (SourceUnavailable, sa.exc.OperationalError) as problem:
-            return replace(seen, problems=(*unread, " ".join(str(problem).split())[:300]))
+        except SourceUnavailable as problem:
+            return replace(seen, problems=(*unread, str(problem)))
+        except sa.exc.OperationalError as problem:
+            return replace(seen, problems=(*unread, f"control store: {' '.join(str(problem.orig).split())}"))
 
-    def _topic_ends(self, contracts: Mapping[str, Contract]) -> tuple[dict[str, int], tuple[str, ...]]:
-        """Ends as the lake counts them, or why there are none."""
+    def _topic_ends(self, streams: Iterable[str]) -> tuple[dict[str, dict[int, int]], tuple[str, ...]]:
+        """Ends by stream and partition, or why there are none."""
         try:
-            ends = self._ends.read(contracts)
+            return self._ends.read(streams), ()
         except SourceUnavailable as problem:
             return {}, (str(problem),)
-        bases = {key: landed_bases(self._settings.lake, contracts[key]) for key in ends}
-        return {k: sum(end + bases[k].get(p, 0) for p, end in ps.items()) for k, ps in ends.items()}, ()
 
-    def _stream(self, contract: Contract, end: int | None) -> StreamState:
-        landed = sum(landed_positions(self._settings.lake, contract).values())
+    def _stream(self, contract: Contract, ends: Mapping[int, int] | None) -> StreamState:
+        positions, bases = landed_positions_and_bases(self._settings.lake, contract)
+        landed = sum(positions.values())
+        end = None if ends is None else sum(offset + bases.get(p, 0) for p, offset in ends.items())
         stop = self._stops.find(contract.key)
         return StreamState(
             stream=contract.key,

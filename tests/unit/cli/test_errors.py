@@ -9,7 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+import typer
 
+from datacentre.cli.console import one_line_errors
 from datacentre.errors import ContractError
 from datacentre.settings import REPOSITORY, from_environment
 
@@ -57,6 +60,17 @@ def test_a_missing_broker_is_one_line(tmp_path: Path) -> None:
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(ContractError, match=name):
         from_environment({name: value})
+
+
+def test_a_database_error_is_told_without_the_values_of_its_statement(capsys: pytest.CaptureFixture[str]) -> None:
+    @one_line_errors
+    def ask() -> None:
+        with sa.create_engine("sqlite://").connect() as connection:
+            connection.execute(sa.text("select * from vault where cid = :cid"), {"cid": "10203004821"})
+
+    with pytest.raises(typer.Exit):
+        ask()
+    assert capsys.readouterr().err == "OperationalError: no such table: vault\n"
 
 
 def test_a_wrong_setting_is_one_line(tmp_path: Path) -> None:

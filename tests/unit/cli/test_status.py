@@ -81,6 +81,9 @@ def test_a_process_is_shown_with_pid_and_start_and_once_dead_as_dead(tmp_path: P
     try:
         alive = _sink(settings)
         assert (alive.state, alive.pid) == ("runs", started.pid)
+        os.kill(started.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, started.pid, os.WSTOPPED)
+        assert _sink(settings).state == "frozen"
         assert alive.since is not None and abs(alive.since - datetime.now(UTC)) < timedelta(seconds=3)
         os.kill(started.pid, signal.SIGKILL)
         os.waitid(os.P_PID, started.pid, os.WEXITED | os.WNOWAIT)
