@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -49,7 +49,7 @@ def status(
 
     settings = from_environment()
     tell = _tell_json if json else _tell
-    with Observer(settings) as observer:
+    with closing(Observer(settings)) as observer:
         if not watch:
             tell(_look(settings, observer))
             return
@@ -72,9 +72,10 @@ def _watch_live(settings: Settings, observer: "Observer") -> None:
     def page() -> Group:
         seen = _look(settings, observer)
         tables = [(Text(p.title, "bold"), table_of(p.columns, p.rows)) for p in _parts(seen)]
-        return Group(*(part for table in tables for part in table), *map(Text, _notes(seen)))
+        # What matters most comes first: a low window cuts the end.
+        return Group(*map(Text, _notes(seen)), *(part for table in tables for part in table))
 
-    with Live(page(), console=out, auto_refresh=False, screen=True, vertical_overflow="crop") as live:
+    with Live(console=out, auto_refresh=False, screen=True, vertical_overflow="crop") as live:
         _repeat(lambda: live.update(page(), refresh=True))
 
 
@@ -121,17 +122,17 @@ def _parts(seen: Seen) -> Iterator[_Part]:
         ),
         [_stream_row(stream) for stream in seen.overview.streams],
     )
-    yield _Part(
-        f"Processes of {seen.home}",
-        ("process", "state", "pid", "since (UTC)", "started again"),
-        [[p.name, p.state, str(p.pid or ""), _instant(p.since), p.restarts] for p in seen.processes],
-    )
     if held := seen.overview.held:
         rows: list[list[object]] = [[c.id, c.stream, str(c.range), _instant(c.created_at), c.reason] for c in held]
         yield _Part(f"Held: {len(held)}", ("number", "stream", "offsets", "since (UTC)", "reason"), rows[:_SHOWN])
     if alerts := seen.overview.alerts:
         rows = [[a.kind, a.stream, _instant(a.raised_at), a.text] for a in alerts]
         yield _Part(f"Open alerts: {len(alerts)}", ("kind", "stream", "since (UTC)", "what"), rows[:_SHOWN])
+    yield _Part(
+        f"Processes of {seen.home}",
+        ("process", "state", "pid", "since (UTC)", "started again"),
+        [[p.name, p.state, str(p.pid or ""), _instant(p.since), p.restarts] for p in seen.processes],
+    )
 
 
 def _stream_row(stream: "StreamState") -> list[object]:

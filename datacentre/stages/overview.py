@@ -2,10 +2,8 @@
 
 import shutil
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from types import TracebackType
 
 import sqlalchemy as sa
 
@@ -85,18 +83,13 @@ class Observer:
         self._settings = settings
         self._ends = TopicEnds(settings.bootstrap_servers)
         self._stops = Stops(settings.home)
-        self._open = ExitStack()
         self._store: sa.Engine | None = None
+        settings.home.mkdir(parents=True, exist_ok=True)
 
-    def __enter__(self) -> "Observer":
-        self._settings.home.mkdir(parents=True, exist_ok=True)
-        self._open.callback(self._ends.close)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._open.close()
+    def close(self) -> None:
+        self._ends.close()
+        if self._store is not None:
+            self._store.dispose()
 
     def look(self) -> Overview:
         """Raises ContractError for contracts that can't be read; a part of the centre that doesn't answer is told."""
@@ -140,7 +133,6 @@ class Observer:
     def _control(self) -> sa.Engine:
         if self._store is None:
             self._store = open_store(self._settings.control_url)
-            self._open.callback(self._store.dispose)
         return self._store
 
 

@@ -99,7 +99,7 @@ def test_after_a_quiet_minute_it_is_started_at_once_again(supervisor: Supervisor
 def test_a_full_disk_keeps_it_from_counting_not_from_starting(
     tmp_path: Path, supervisor: Supervisor, sink: Service
 ) -> None:
-    (tmp_path / "restarts.new").symlink_to("/dev/full")  # every write to it fails for want of space
+    (tmp_path / "started_again.new").symlink_to("/dev/full")  # every write to it fails for want of space
     assert supervisor.look() == ["sink"]
     assert (sink.is_alive, restarts(tmp_path)) == (True, {})
 
