@@ -172,9 +172,7 @@ def _erase_from_lake(
     }
 
 
-def _erase_from_backups(
-    settings: Settings, contracts: Mapping[str, Contract], person: Person, decided: Decided
-) -> int:
+def _erase_from_backups(settings: Settings, contracts: Mapping[str, Contract], person: Person, decided: Decided) -> int:
     """Each backup is a lake of its own, and is erased from like one; returns how many there are.
 
     None can be made meanwhile: it would copy what was there before.

@@ -21,8 +21,8 @@ from datacentre.stages.build import build
 from datacentre.stages.check import check
 from datacentre.stages.land import land
 from datacentre.stages.replay import dismiss, replay
-from datacentre.stages.validation_docs import draw_validation
 from datacentre.stages.restore import restore
+from datacentre.stages.validation_docs import draw_validation
 from datacentre.stages.verify import verify
 from lake.marts import published
 from lake.quarantine import Selection
