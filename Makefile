@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: soak bench-ingest bench-decode help install demo test check generate lock up down mutations faults
+.PHONY: soak bench-linkage bench-ingest bench-decode help install demo test check generate lock up down mutations faults
 
 help:
 	@echo "make demo    stream 200,000 records from Kafka to the marts and reconcile"
@@ -15,6 +15,7 @@ help:
 	@echo "make up      start the centre;  make down  stops it"
 	@echo "make generate  write dbt staging and JSON Schemas from the contracts"
 	@echo "make bench-ingest  the sink beside Spark, Kafka Connect and bare clients, in one run"
+	@echo "make bench-linkage  find persons again in published sets, without their number"
 	@echo "make soak    the whole centre at 500 events/s for ten minutes, each of its processes killed once"
 	@echo "make lock    resolve the versions again"
 
@@ -59,6 +60,9 @@ generate: $(INSTALLED)
 lock: $(INSTALLED)
 	$(BIN)/uv pip compile pyproject.toml --extra all --extra dev --generate-hashes --no-emit-index-url \
 	  --no-header --python-version 3.11 --quiet --output-file requirements.lock
+
+bench-linkage: $(INSTALLED)
+	$(BIN)/python -m bench.linkage
 
 soak: $(INSTALLED)
 	$(BIN)/python -m bench.soak

@@ -1,0 +1,1 @@
+"""How well persons are found again, on published data whose truth is known."""
