@@ -75,6 +75,8 @@ def _settings(settings: Settings) -> dict[str, str]:
         "DATACENTRE_AIRFLOW_DATABASE_URL": settings.airflow_database,
         "DATACENTRE_ALERT_WEBHOOK": settings.alert_webhook,
         "DATACENTRE_ALERT_SMTP": settings.alert_smtp,
+        "DATACENTRE_BACKUPS": settings.backup_folder,
+        "DATACENTRE_BACKUP_DAYS": str(settings.backup_days),
         "DATACENTRE_JAR_CACHE": str(settings.jar_cache),
         "DATACENTRE_FLUSH_ROWS": str(settings.flush_rows),
         "DATACENTRE_FLUSH_BYTES": str(settings.flush_bytes),

@@ -104,11 +104,12 @@ def _run_models(settings: Settings) -> int:
     """Build incrementally; from the start where models or reference data aren't those of the last build, or where rows
     are gone that no certificate tells of."""
     inputs, copy = _fingerprint(settings), certified_file(settings.marts)
-    is_same = _built_from(settings) == inputs and not has_lost_rows(copy)
-    refresh = [] if is_same else ["--full-refresh"]
+    is_lost = has_lost_rows(copy)
+    refresh = ["--full-refresh"] if is_lost or _built_from(settings) != inputs else []
     _remembered(settings).unlink(missing_ok=True)  # a build that fails half way is not a base for an increment
     nodes = run_dbt(settings, ["build", "--exclude-resource-type", "unit_test", *refresh])
-    forget_lost_rows(copy)
+    if is_lost:
+        forget_lost_rows(copy)
     _remembered(settings).write_text(inputs)
     return nodes
 

@@ -33,6 +33,8 @@ def test_a_task_reads_the_same_settings_back(settings: Settings, broker: str) ->
             "DATACENTRE_HOME": str(settings.home),
             "KAFKA_BOOTSTRAP_SERVERS": broker,
             "DATACENTRE_FLUSH_ROWS": "7",
+            "DATACENTRE_BACKUPS": "/another/disk",
+            "DATACENTRE_BACKUP_DAYS": "9",
         }
     )
 
