@@ -1,10 +1,12 @@
 """A range of a real topic decoded again: lake, certificates and reconciliation agree after it."""
 
 import shutil
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from deltalake import DeltaTable
 
@@ -17,9 +19,11 @@ from datacentre.control.store import opened
 from datacentre.errors import CheckFailed
 from datacentre.settings import Settings
 from datacentre.stages.backfill import backfill
+from datacentre.stages.build import build
 from datacentre.stages.check import check
 from datacentre.stages.land import land
 from datacentre.stages.verify import verify
+from lake.marts import published
 from lake.positions import landed_positions
 from lake.replace import replace_rows
 from lake.tables import open_table, table_path
@@ -56,6 +60,12 @@ def certified(centre: Settings) -> dict[int, int]:
     return found
 
 
+def votes(centre: Settings) -> set[str]:
+    """What the marts show."""
+    with closing(duckdb.connect(str(published(centre.marts)), read_only=True)) as marts:
+        return {vote for (vote,) in marts.execute("select distinct vote from marts.fct_deliberation_vote").fetchall()}
+
+
 def test_only_what_changed_is_checked_again_and_everything_reconciles(
     centre: Settings, mistaken: Settings, contracts: dict[str, Contract]
 ) -> None:
@@ -66,6 +76,8 @@ def test_only_what_changed_is_checked_again_and_everything_reconciles(
     after = certified(centre)
     assert before[0] - 100 <= after[0] < before[0] - 50 and after[1] == before[1]
 
+    build(centre)
+    assert votes(centre) == {"agree", "perhaps", "pass"}
     for partition in (0, 1):
         backfill(centre, STREAM, partition, "pema")
     reports = verify(centre, [STREAM])
@@ -73,6 +85,8 @@ def test_only_what_changed_is_checked_again_and_everything_reconciles(
     assert sum(r.quarantined for r in reports) == COUNT // 10
     check(centre, [STREAM])
     assert certified(centre) == before
+    build(centre)
+    assert votes(centre) == {"agree", "disagree", "pass"}
     assert backfill(centre, STREAM, 0, "pema").rows_out == 0
     assert certified(centre) == before
 
