@@ -18,9 +18,12 @@ def backup(
     """Back up control store, keys, lake and published marts, while the centre runs; old backups are deleted."""
     from datacentre.stages.backup import backup as make
 
+    settings = from_environment()
     with err.status("backing up"):
-        made = make(from_environment(), folder and folder.resolve())
+        made = make(settings, folder and folder.resolve())
     out.print(f"backup {made}; it holds the vault and the keys: keep it where few can read it", markup=False)
+    if made.stat().st_dev == settings.home.stat().st_dev:
+        err.print("it is on the disk of the home, and shares its files: set DATACENTRE_BACKUPS to another disk")
 
 
 @one_line_errors

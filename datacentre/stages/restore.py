@@ -26,6 +26,8 @@ def restore(settings: Settings, folder: Path) -> Manifest:
     manifest = read_manifest(folder)
     if settings.home.exists() and any(settings.home.iterdir()):
         raise CheckFailed(f"{settings.home} isn't empty; move it away, or set DATACENTRE_HOME to another folder")
+    if settings.home.is_mount():
+        raise CheckFailed(f"{settings.home} is a disk by itself; set DATACENTRE_HOME to a folder on it")
     draft = settings.home.with_name(f"{settings.home.name}.restoring")
     shutil.rmtree(draft, ignore_errors=True)  # left by a restore that was cut short
     draft.mkdir(parents=True, mode=_PRIVATE)
