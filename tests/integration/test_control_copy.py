@@ -13,7 +13,7 @@ from datacentre.control.tables import metadata
 from datacentre.errors import CheckFailed
 
 _AT = datetime(2026, 3, 1, 10, tzinfo=UTC)
-_EXAMPLES = {sa.Integer: 1, sa.Float: 0.5, sa.String: "passed", sa.JSON: {"a": [1, "ད"]}}
+_EXAMPLES = {sa.Integer: 1, sa.Float: 0.5, sa.String: "passed", sa.JSON: {"a": [1, "ད"]}, sa.Boolean: True}
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
