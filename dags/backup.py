@@ -1,7 +1,7 @@
 """Back up the centre every night.
 
 Keys, lake, control store and published marts go to `DATACENTRE_BACKUPS`; backups older than `DATACENTRE_BACKUP_DAYS`
-are deleted. Sinks, checks and builds go on meanwhile. Restoring: docs/decisions/018-backup-and-restore.md.
+are deleted. Sinks, checks and builds go on meanwhile. To restore: docs/runbooks/restore-from-backup.md.
 """
 
 from datetime import timedelta

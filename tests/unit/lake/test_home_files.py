@@ -88,3 +88,15 @@ def test_a_binary_file_is_left_as_it_is(tmp_path: Path) -> None:
     before = file.read_bytes()
     take_out(file, PERSON)
     assert file.read_bytes() == before
+
+
+def test_another_folder_is_searched_too_and_a_file_of_two_names_is_read_once(tmp_path: Path) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    for folder in (home, home / "backups", elsewhere):
+        folder.mkdir()
+    (home / "log").write_text(f"sent {CID}")
+    (elsewhere / "log").hardlink_to(home / "log")
+    (elsewhere / "other").write_text(f"sent {CID}")
+
+    found = search(home, PERSON, elsewhere=[home / "backups", elsewhere])
+    assert (found.files, found.holding) == (2, (home / "log", elsewhere / "other"))

@@ -1,6 +1,7 @@
 """What a backup holds and links, what it refuses, and what a restore makes of it."""
 
 import json
+import shutil
 import stat
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +21,7 @@ from datacentre.errors import CheckFailed, ContractError, SourceUnavailable
 from datacentre.pseudonym import load_or_create
 from datacentre.settings import Settings, from_environment
 from datacentre.stages import backup as backup_stage
+from datacentre.stages import restore as restore_stage
 from datacentre.stages.backup import backup, backup_places, complete, read_manifest
 from datacentre.stages.restore import restore
 from lake.offsets import held_offsets
@@ -139,6 +141,16 @@ def test_old_backups_expire_but_never_the_last(settings: Settings, commit: Commi
     assert oldest.exists() is old.exists() is False
     with opened(settings.control_url) as control:
         assert [o.detail["expired"] for o in recent(control, "backup")] == [[old.name], [oldest.name], []]
+
+
+def test_every_folder_that_backups_went_to_is_remembered_while_it_is_there(settings: Settings, commit: Commit) -> None:
+    commit(0, 10)
+    assert backup_places(settings) == ()
+    elsewhere = settings.home.parent / "a-disk"
+    backup(settings, elsewhere)
+    backup(settings)
+    assert backup_places(settings) == (elsewhere, settings.backups)
+    shutil.rmtree(elsewhere)
     assert backup_places(settings) == (settings.backups,)
 
 
@@ -167,6 +179,23 @@ def test_a_home_that_holds_anything_is_left_alone(settings: Settings, commit: Co
     made = backup(settings)
     with pytest.raises(CheckFailed, match="isn't empty"):
         restore(settings, made)
+
+
+def test_a_restore_that_was_cut_short_leaves_no_home_and_is_done_again(
+    settings: Settings, contract: Contract, commit: Commit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(0, 10)
+    made = backup(settings)
+    elsewhere = replace(settings, home=tmp_path / "elsewhere")
+    elsewhere = replace(elsewhere, control_url=elsewhere.own_control_url)
+    with monkeypatch.context() as patch:
+        patch.setattr(restore_stage, "copy_store", _fail)
+        with pytest.raises(KeyboardInterrupt):
+            restore(elsewhere, made)
+    assert not elsewhere.home.exists()
+    restore(elsewhere, made)
+    assert offsets(elsewhere, contract) == list(range(10))
+    assert not list(tmp_path.glob("*.restoring"))
 
 
 @pytest.mark.parametrize("harm", ["missing", "cut short", "log"])
