@@ -1,11 +1,11 @@
 """Decode records that have landed before once more, and put right what comes out differently.
 
 What somebody has decided stays: a dismissed record stays dismissed, a replayed one is decoded with its repair and stays
-as it is where that is refused today. Vault first, then quarantine, then landed, one commit each; whatever ends in
-between, the same backfill run again finds what is left to do.
+as it is where that is refused today. What vault and quarantine gain comes first, then landed, then what they lose: no
+record is missing in between, and whatever ends there, the same backfill run again finds what is left to do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,15 @@ class Redone:
     quarantined: int
 
 
+@dataclass(frozen=True)
+class _Change:
+    """Offsets at which a table gains or changes rows, those at which it loses them, and all rows it should have."""
+
+    gained: np.ndarray
+    lost: np.ndarray
+    wanted: pa.Table
+
+
 class Backfill:
     """Decodes ranges of one stream anew. Nobody else may replay or backfill the stream meanwhile."""
 
@@ -60,21 +69,31 @@ class Backfill:
         """
         held = {layer: self._held(layer, place) for layer in LAYERS}
         wanted, left = self._decoded(records, held["quarantine"])
-        open_rows = held["quarantine"].filter(pc.equal(held["quarantine"]["status"], "open"))
-        vault = self._without_forgotten(wanted.vault, held["vault"])
-        self._replace("vault", place, differing(_but(held["vault"], left), vault), vault)
-        bad = differing(open_rows, wanted.quarantine, _BY_WHICH_CONTRACT)
-        self._replace("quarantine", place, bad, wanted.quarantine)
+        beside = self._beside(held, wanted, left)
+        for layer, change in beside.items():
+            self._replace(layer, place, change.gained, change.wanted, "new")
         good = differing(_but(held["landed"], left), wanted.landed)
         if len(good):
             self._tables["landed"].update_incremental()
             withdraw({place[0]: good}, self._tables["landed"].version() + 1)
-            withdraw({place[0]: good}, self._replace("landed", place, good, wanted.landed))
-        return Redone(records.num_rows, len(good), len(bad))
+            withdraw({place[0]: good}, self._replace("landed", place, good, wanted.landed, "all"))
+        for layer, change in beside.items():
+            self._replace(layer, place, change.lost, change.wanted, "old")
+        bad = beside["quarantine"]
+        return Redone(records.num_rows, len(good), len(bad.gained) + len(bad.lost))
 
-    def _replace(self, layer: str, place: Range, offsets: np.ndarray, wanted: pa.Table) -> int:
+    def _beside(self, held: Mapping[str, pa.Table], wanted: Split, left: np.ndarray) -> dict[str, _Change]:
+        """What is to happen beside landed; `left` are the offsets at which all stays as it is."""
+        is_open = pc.equal(held["quarantine"]["status"], "open")
+        vault = self._without_forgotten(wanted.vault, held["vault"])
+        return {
+            "vault": _change(_but(held["vault"], left), vault),
+            "quarantine": _change(held["quarantine"].filter(is_open), wanted.quarantine, _BY_WHICH_CONTRACT),
+        }
+
+    def _replace(self, layer: str, place: Range, offsets: np.ndarray, wanted: pa.Table, what: str) -> int:
         version = replace_rows(self._tables[layer], {place[0]: offsets}, wanted) if len(offsets) else 0
-        reach(f"after_backfill_{layer}")
+        reach(f"after_backfill_{layer}_{what}")
         return version
 
     def _held(self, layer: str, place: Range) -> pa.Table:
@@ -103,6 +122,12 @@ class Backfill:
 def _offsets(rows: pa.Table, *status: str) -> np.ndarray:
     decided = rows.filter(pc.is_in(rows["status"], pa.array(status)))
     return np.asarray(decided["kafka_offset"].to_numpy(), dtype=np.int64)
+
+
+def _change(held: pa.Table, wanted: pa.Table, ignored: tuple[str, ...] = ()) -> _Change:
+    offsets = differing(held, wanted, ignored)
+    is_wanted = np.isin(offsets, wanted["kafka_offset"].to_numpy())
+    return _Change(offsets[is_wanted], offsets[~is_wanted], wanted)
 
 
 def _only(rows: pa.Table, offsets: np.ndarray) -> pa.Table:

@@ -29,7 +29,9 @@ KEY = PseudonymKey("k1", b"s" * 32)
 TOPIC = Topic("dcrc__cid_issuance", "cluster/topic-a", {0: 0}, {0: 0})
 COUNT = 60
 WHOLE = (0, 0, COUNT)
-PLACES = [f"after_backfill_{layer}" for layer in ("vault", "quarantine", "landed")]
+PLACES = [
+    f"after_backfill_{step}" for step in ("vault_new", "quarantine_new", "landed_all", "vault_old", "quarantine_old")
+]
 
 
 class Crashed(BaseException):
@@ -131,6 +133,10 @@ def test_one_that_was_cut_short_is_finished_by_the_next(
         patch.setattr(backfill_module, "reach", end)
         with pytest.raises(Crashed):
             run(tmp_path / "wrong", contract, topic)
+    left = held(tmp_path / "wrong", contract)
+    assert {row["kafka_offset"] for layer in ("landed", "quarantine") for row in left[layer]} == set(range(COUNT))
+    identified = {row["kafka_offset"] for row in left["landed"] if row["has_identity"]}
+    assert identified <= {row["kafka_offset"] for row in left["vault"]}
     run(tmp_path / "wrong", contract, topic)
 
     assert held(tmp_path / "wrong", contract) == held(tmp_path / "right", contract)
