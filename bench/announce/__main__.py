@@ -4,6 +4,7 @@
 commit every 0.8 s each, as under load. Each way is measured alone.
 """
 
+import logging
 import random
 import shutil
 import statistics
@@ -112,6 +113,7 @@ class _Watched:
 @one_line_errors
 def announce(home: Path = REPOSITORY / "var" / "announce") -> None:
     """Both ways, quiet and busy, one after the other."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     shutil.rmtree(home, ignore_errors=True)
     streams = list(load_contracts(REPOSITORY / "schemas"))
     with centre.running(home.resolve()) as settings:
