@@ -17,14 +17,17 @@ from datacentre.control.freshness import Freshness, newest_freshness
 from datacentre.control.outcomes import recent
 from datacentre.control.published import LAST_CERTIFICATE
 from datacentre.control.store import open_store
-from datacentre.errors import SourceUnavailable
+from datacentre.errors import DataCentreError, SourceUnavailable
 from datacentre.settings import Settings
 from lake.positions import landed_positions_and_bases
+
+_Place = tuple[dict[int, int], dict[int, int]]
+"""Positions and bases of a stream's landed table."""
 
 
 @dataclass(frozen=True)
 class StreamState:
-    """Counts are offsets over all partitions, `topic_end` and `lag` None while the broker doesn't answer.
+    """Counts are offsets over all partitions; what broker or table don't tell is None.
 
     `promised_seconds` is the contract's, from the broker to the marts. `freshness` is of the last version of the
     marts that showed new rows. `stopped_at` is when too many bad records stopped the stream.
@@ -32,7 +35,7 @@ class StreamState:
 
     stream: str
     topic_end: int | None
-    landed: int
+    landed: int | None
     lag: int | None
     certified: int
     held: int
@@ -94,16 +97,17 @@ class Observer:
     def look(self) -> Overview:
         """Raises ContractError for contracts that can't be read; a part of the centre that doesn't answer is told."""
         contracts = load_contracts(self._settings.schemas)
-        ends, unread = self._topic_ends(contracts)
-        streams = tuple(self._stream(contract, ends.get(key)) for key, contract in contracts.items())
+        ends, silence = self._topic_ends(contracts)
+        places, damage = self._places(contracts)
+        streams = tuple(self._stream(c, places.get(key), ends.get(key)) for key, c in contracts.items())
         free = shutil.disk_usage(self._settings.home).free
-        seen = Overview(datetime.now(UTC), unread, not unread, free, streams)
+        seen = Overview(datetime.now(UTC), (*silence, *damage), not silence, free, streams)
         try:
             return _with_control(seen, self._control())
         except SourceUnavailable as problem:
-            return replace(seen, problems=(*unread, str(problem)))
+            return replace(seen, problems=(*seen.problems, str(problem)))
         except sa.exc.OperationalError as problem:
-            return replace(seen, problems=(*unread, f"control store: {' '.join(str(problem.orig).split())}"))
+            return replace(seen, problems=(*seen.problems, f"control store: {' '.join(str(problem.orig).split())}"))
 
     def _topic_ends(self, streams: Iterable[str]) -> tuple[dict[str, dict[int, int]], tuple[str, ...]]:
         """Ends by stream and partition, or why there are none."""
@@ -112,16 +116,27 @@ class Observer:
         except SourceUnavailable as problem:
             return {}, (str(problem),)
 
-    def _stream(self, contract: Contract, ends: Mapping[int, int] | None) -> StreamState:
-        positions, bases = landed_positions_and_bases(self._settings.lake, contract)
-        landed = sum(positions.values())
+    def _places(self, contracts: Mapping[str, Contract]) -> tuple[dict[str, _Place], tuple[str, ...]]:
+        """Where the lake is, by stream, and which tables can't be read."""
+        found: dict[str, _Place] = {}
+        problems: list[str] = []
+        for key, contract in contracts.items():
+            try:
+                found[key] = landed_positions_and_bases(self._settings.lake, contract)
+            except DataCentreError as problem:
+                problems.append(str(problem))
+        return found, tuple(problems)
+
+    def _stream(self, contract: Contract, place: _Place | None, ends: Mapping[int, int] | None) -> StreamState:
+        positions, bases = place or ({}, {})
+        landed = None if place is None else sum(positions.values())
         end = None if ends is None else sum(offset + bases.get(p, 0) for p, offset in ends.items())
         stop = self._stops.find(contract.key)
         return StreamState(
             stream=contract.key,
             topic_end=end,
             landed=landed,
-            lag=None if end is None else max(0, end - landed),
+            lag=None if end is None or landed is None else max(0, end - landed),
             certified=0,
             held=0,
             newest_certificate=0,

@@ -103,6 +103,16 @@ def test_a_store_that_does_not_answer_hides_nothing_else(tmp_path: Path) -> None
     assert (len(seen["streams"]), seen["marts"]) == (8, None)
 
 
+def test_a_damaged_table_hides_no_other(tmp_path: Path) -> None:
+    log = tmp_path / "lake" / "landed" / STREAM / "_delta_log"
+    log.mkdir(parents=True)
+    (log / f"{0:020}.json").write_text("no log entry")
+    seen = json.loads(status(tmp_path, "--json"))
+    assert str(log.parent) in seen["problems"][1]
+    landed = {s["stream"]: s["landed"] for s in seen["streams"]}
+    assert (landed.pop(STREAM), set(landed.values())) == (None, {0})
+
+
 def test_watching_shows_what_has_changed_and_ends_on_ctrl_c(settings: Settings) -> None:
     screen, terminal = pty.openpty()
     variables = os.environ | {
