@@ -1,0 +1,1 @@
+"""What an incremental build costs, over little history and over ten times as much."""
