@@ -44,12 +44,16 @@ def prepare(file: Path, copy: Path, streams: Iterable[str], reference: Path) -> 
     """Point the sources of the marts at the copy of the certified rows.
 
     Creates schema `lake` (one view per stream: its landed columns and `certificate_id`) and schema `reference` (one
-    table per list). The views work where `copy` is attached as `certified`.
+    table per list). The views work where `copy` is attached as `certified`. `lake.certified_range` stays as the build
+    before has pinned it: that is how the models tell what is new.
     """
     with duckdb.connect(str(file)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("create schema if not exists lake")
         connection.execute("create schema if not exists reference")
+        no_ranges = range_table({})
+        connection.execute("create table if not exists lake.certified_range as from no_ranges")
+        del no_ranges
         connection.execute(f"attach {_literal(copy)} as {CATALOG} (read_only)")
         for key in streams:
             connection.execute(f"create or replace view lake.{key} as from {CATALOG}.main.{key}")

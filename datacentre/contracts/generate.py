@@ -13,7 +13,7 @@ from datacentre.contracts.columns import landed_schema
 from datacentre.contracts.json_schema import json_schema
 from datacentre.contracts.model import Contract
 
-__all__ = ["dbt_sources", "drift", "generated_files", "json_schema", "staging_model", "staging_properties"]
+__all__ = ["dbt_sources", "drift", "generated_files", "json_schema", "staging_model", "staging_properties", "stream_list"]
 
 _CERTIFICATE = "certificate_id"
 _LANDED_DESCRIPTIONS = {
@@ -29,6 +29,17 @@ _LANDED_DESCRIPTIONS = {
     "event_time": "When the event happened; empty where only its day is known.",
     "event_date": "Local day of the event.",
     "pseudonym_key_id": "Key that the pseudonyms were made with.",
+}
+_CERTIFIED_RANGE = "One row per certified range of offsets that the version before was built from."
+_CERTIFIED_RANGE_COLUMNS = [
+    {"name": "stream", "description": "Stream of the range.", "data_type": "varchar"},
+    {"name": _CERTIFICATE, "description": "Number of its certificate.", "data_type": "bigint"},
+    {"name": "kafka_partition", "description": "Partition of the topic.", "data_type": "integer"},
+    {"name": "start_offset", "description": "First offset.", "data_type": "bigint"},
+    {"name": "next_offset", "description": "Offset after the last.", "data_type": "bigint"},
+]
+_UNIQUE_EVENT = {
+    "unique_together": {"arguments": {"columns": ["source", "event_id"]}, "config": {"tags": ["whole_stream"]}}
 }
 _SCALARS = {
     pa.int32(): "integer",
@@ -48,12 +59,24 @@ def dbt_sources(contracts: Mapping[str, Contract]) -> str:
         {"name": c.key, "description": f"{c.title}, certified: {c.grain}.", "columns": _columns(c, ())}
         for c in contracts.values()
     ]
+    tables.append({"name": "certified_range", "description": _CERTIFIED_RANGE, "columns": _CERTIFIED_RANGE_COLUMNS})
     source = {
         "name": "lake",
         "description": "Landed records inside certified offset ranges, one view per stream.",
         "tables": tables,
     }
     return _yaml({"version": 2, "sources": [source]})
+
+
+def stream_list(contracts: Mapping[str, Contract]) -> str:
+    """The macro that names every stream, for models that look at all of them."""
+    listed = "".join(f"        '{key}',\n" for key in contracts)
+    return f"""{{# {_HEADER} #}}
+{{% macro contract_streams() %}}
+    {{{{ return([
+{listed}    ]) }}}}
+{{% endmacro %}}
+"""
 
 
 def staging_model(contract: Contract) -> str:
@@ -84,7 +107,7 @@ def staging_properties(contracts: Mapping[str, Contract]) -> str:
         {
             "name": names.staging_model(c.key),
             "description": f"{c.title}: {c.grain}, without duplicates, corrected and deleted events.",
-            "data_tests": [{"unique_together": {"arguments": {"columns": ["source", "event_id"]}}}],
+            "data_tests": [_UNIQUE_EVENT],
             "columns": _columns(c, ("is_deleted",)),
         }
         for c in contracts.values()
@@ -98,6 +121,7 @@ def generated_files(contracts: Mapping[str, Contract], dbt_project: Path, schema
     files = {
         staging / "_sources.yml": dbt_sources(contracts),
         staging / "_staging.yml": staging_properties(contracts),
+        dbt_project / "macros" / "contract_streams.sql": stream_list(contracts),
     }
     for contract in contracts.values():
         files[staging / f"{names.staging_model(contract.key)}.sql"] = staging_model(contract)

@@ -105,9 +105,10 @@ def _run_models(settings: Settings) -> int:
     are gone that no certificate tells of."""
     inputs, copy = _fingerprint(settings), certified_file(settings.marts)
     is_lost = has_lost_rows(copy)
-    refresh = ["--full-refresh"] if is_lost or _built_from(settings) != inputs else []
+    is_same = _built_from(settings) == inputs and not is_lost
+    extent = ["--selector", "increment"] if is_same else ["--full-refresh"]
     _remembered(settings).unlink(missing_ok=True)  # a build that fails half way is not a base for an increment
-    nodes = run_dbt(settings, ["build", "--exclude-resource-type", "unit_test", *refresh])
+    nodes = run_dbt(settings, ["build", "--exclude-resource-type", "unit_test", *extent])
     if is_lost:
         forget_lost_rows(copy)
     _remembered(settings).write_text(inputs)

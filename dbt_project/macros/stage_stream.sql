@@ -3,32 +3,17 @@
   so that a record sent again after its deletion doesn't come back. Then an event gives way to a later one
   that corrects it, and a deletion hides the earlier rows of its key. Order is broker time, partition, offset.
 
-  Each rule joins a small aggregate, so that nothing sorts the whole stream; `case` keeps positions from being
+  Each rule joins something small, so that who asks for few keys reads few rows; `case` keeps positions from being
   compared for rows that no rule speaks of (a third of the time saved).
 #}
 {% macro stage_stream(key) %}
     select landed.*
     from {{ source('lake', key) }} as landed
-    left join (
-        select
-            source,
-            event_id,
-            min(row(broker_time, kafka_partition, kafka_offset)) as first_position
-        from {{ source('lake', key) }}
-        where
-            not is_deleted
-            and (source, event_id) in (
-                select
-                    source,
-                    event_id
-                from {{ source('lake', key) }}
-                where not is_deleted
-                group by source, event_id
-                having count(*) > 1
-            )
-        group by source, event_id
-    ) as duplicate
-        on landed.source = duplicate.source and landed.event_id = duplicate.event_id
+    left join {{ ref('base_repeated_event') }} as repeated
+        on
+            repeated.stream_key = '{{ key }}'
+            and landed.source = repeated.source
+            and landed.event_id = repeated.event_id
     left join (
         select
             source,
@@ -51,17 +36,16 @@
         on landed.record_key = deletion.record_key and landed.kafka_partition = deletion.kafka_partition
     where
         not landed.is_deleted
-        and case
-            when duplicate.first_position is null then true
-            else {{ landed_position() }} = duplicate.first_position
-        end
+        and (
+            repeated.first_offset is null
+            or (
+                landed.kafka_partition = repeated.first_partition
+                and landed.kafka_offset = repeated.first_offset
+            )
+        )
         and case
             when correction.last_position is null then true
-            else {{ landed_position() }} > correction.last_position
+            else row(landed.broker_time, landed.kafka_partition, landed.kafka_offset) > correction.last_position
         end
         and (deletion.last_offset is null or landed.kafka_offset > deletion.last_offset)
 {% endmacro %}
-
-{% macro landed_position() -%}
-    row(landed.broker_time, landed.kafka_partition, landed.kafka_offset)
-{%- endmacro %}

@@ -1,17 +1,33 @@
 -- Every application with a step is one case with as many steps, and no case outlives its steps.
-select
-    step.stream_key,
-    step.application_id,
-    service_case.application_id as case_application_id,
-    step.step_count
-from (
+with step as (
     select
         stream_key,
         application_id,
         count(*) as step_count
     from {{ ref('int_case_step') }}
+    {% if is_increment() %}
+        where (stream_key, application_id) in ({{ touched_cases() }})
+    {% endif %}
     group by stream_key, application_id
-) as step
-full outer join {{ ref('fct_service_case') }} as service_case
+),
+
+service_case as (
+    select
+        stream_key,
+        application_id,
+        step_count
+    from {{ ref('fct_service_case') }}
+    {% if is_increment() %}
+        where (stream_key, application_id) in ({{ touched_cases() }})
+    {% endif %}
+)
+
+select
+    step.stream_key,
+    step.application_id,
+    service_case.application_id as case_application_id,
+    step.step_count
+from step
+full outer join service_case
     on step.stream_key = service_case.stream_key and step.application_id = service_case.application_id
 where step.step_count is distinct from service_case.step_count

@@ -1,5 +1,5 @@
 with visit as (
-    select count(distinct visit_id) as visits from {{ ref('stg_jdwnrh__hospital_visit') }}
+    select count(*) as visits from {{ ref('fct_hospital_visit') }}
 ),
 
 department_day as (

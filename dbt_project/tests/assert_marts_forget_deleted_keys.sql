@@ -13,6 +13,9 @@
     from (
         select record_key
         from {{ source('lake', key) }}
+        {% if is_increment() %}
+            where record_key in ({{ touched_records(key) }})
+        {% endif %}
         group by record_key
         having arg_max(is_deleted, kafka_offset)
     ) as deleted

@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', tags=['reference']) }}
 
 with source as (
     select unnest(range(timestamp '2015-01-01', timestamp '2036-01-01', interval 1 day)) as day_start

@@ -1,5 +1,15 @@
+{{
+    config(
+        materialized='incremental',
+        pre_hook="{{ remove_touched(['application_id'], touched_records('dcrc__census_transfer')) }}",
+    )
+}}
+
 with source as (
     select * from {{ ref('stg_dcrc__census_transfer') }}
+    {% if is_incremental() %}
+        where application_id in ({{ touched_records('dcrc__census_transfer') }})
+    {% endif %}
 ),
 
 ordered as (

@@ -1,7 +1,6 @@
 {{
     config(
         materialized='incremental',
-        unique_key='person_key',
         pre_hook="{{ remove_touched(['person_key'], touched_persons()) }}",
     )
 }}
@@ -45,6 +44,9 @@ last_move as (
         arg_max(to_gewog_code, row(moved_date, application_id)) as to_gewog_code,
         max(moved_date) as moved_date
     from {{ ref('int_residence_move') }}
+    {% if is_incremental() %}
+        where person_key in ({{ touched_persons() }})
+    {% endif %}
     group by person_key
 ),
 

@@ -1,3 +1,5 @@
+{{ config(tags=['reference']) }}
+
 with dzongkhag as (
     select
         code as place_code,

@@ -1,7 +1,6 @@
 {{
     config(
         materialized='incremental',
-        unique_key='participant_key',
         pre_hook="{{ remove_touched(['participant_key'], touched_records('pmo__deliberation_vote')) }}",
     )
 }}

@@ -1,7 +1,6 @@
 {{
     config(
         materialized='incremental',
-        unique_key='flight_id',
         pre_hook="{{ remove_touched(['flight_id'], touched_records('dot__departures')) }}",
     )
 }}

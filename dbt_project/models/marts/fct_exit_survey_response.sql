@@ -1,7 +1,6 @@
 {{
     config(
         materialized='incremental',
-        unique_key='response_id',
         pre_hook="{{ remove_touched(['response_id'], touched_records('dot__exit_survey')) }}",
     )
 }}

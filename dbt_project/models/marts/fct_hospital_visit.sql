@@ -1,7 +1,6 @@
 {{
     config(
         materialized='incremental',
-        unique_key='visit_id',
         pre_hook="{{ remove_touched(['visit_id'], touched_records('jdwnrh__hospital_visit')) }}",
     )
 }}

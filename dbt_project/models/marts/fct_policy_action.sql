@@ -1,5 +1,15 @@
+{{
+    config(
+        materialized='incremental',
+        pre_hook="{{ remove_touched(['action_id'], touched_records('pmo__policy_action')) }}",
+    )
+}}
+
 with source as (
     select * from {{ ref('stg_pmo__policy_action') }}
+    {% if is_incremental() %}
+        where action_id in ({{ touched_records('pmo__policy_action') }})
+    {% endif %}
 ),
 
 latest as (

@@ -1,8 +1,7 @@
 {{
     config(
         materialized='incremental',
-        unique_key=['stream_key', 'application_id'],
-        pre_hook="{{ remove_touched(['stream_key', 'application_id'], touched_keys(case_streams())) }}",
+        pre_hook="{{ remove_touched(['stream_key', 'application_id'], touched_cases()) }}",
     )
 }}
 
@@ -15,7 +14,7 @@ with source as (
         ) as step_order
     from {{ ref('int_case_step') }}
     {% if is_incremental() %}
-        where (stream_key, application_id) in ({{ touched_keys(case_streams()) }})
+        where (stream_key, application_id) in ({{ touched_cases() }})
     {% endif %}
 ),
 

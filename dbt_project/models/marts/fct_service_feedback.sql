@@ -1,15 +1,14 @@
 {{
     config(
         materialized='incremental',
-        unique_key='feedback_id',
-        pre_hook="{{ remove_touched(['feedback_id'], touched_feedback()) }}",
+        pre_hook="{{ remove_touched(['feedback_id'], touched_records('rcsc__service_feedback')) }}",
     )
 }}
 
 with source as (
     select * from {{ ref('stg_rcsc__service_feedback') }}
     {% if is_incremental() %}
-        where feedback_id in ({{ touched_feedback() }})
+        where feedback_id in ({{ touched_records('rcsc__service_feedback') }})
     {% endif %}
 ),
 

@@ -1,6 +1,10 @@
-{# The condition is true, or unknown because a value is missing, for every row. #}
+{# The condition is true, or unknown because a value is missing, for every row; in an increment, for every new one. #}
 {% test holds(model, condition) %}
     select *
     from {{ model }}
-    where not ({{ condition }})
+    where
+        not ({{ condition }})
+        {% if is_increment() and has_certificate(model) %}
+            and {{ is_new() }}
+        {% endif %}
 {% endtest %}

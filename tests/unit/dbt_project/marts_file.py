@@ -31,6 +31,7 @@ class MartsFile:
             database.execute("create schema reference")
             for file in sorted((SCHEMAS / "reference").glob("*.csv")):
                 database.execute(f"create table reference.{file.stem} as from read_csv('{file}')")
+            database.execute("create table lake.certified_range (stream text, certificate_id bigint)")
             for key, schema in self._schemas.items():
                 database.register("empty", schema.empty_table())
                 database.execute(f"create table lake.{key} as from empty")
@@ -55,6 +56,15 @@ class MartsFile:
         failed = [f"{n.node.name}: {n.message}" for n in result.result if n.status in ("error", "fail")]
         assert not failed, failed
         assert result.success
+        self._remember_what_was_built()
+
+    def _remember_what_was_built(self) -> None:
+        with duckdb.connect(str(self.path)) as database:
+            database.execute("delete from lake.certified_range")
+            for key in self._schemas:
+                database.execute(
+                    f"insert into lake.certified_range select distinct '{key}', certificate_id from lake.{key}"
+                )
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.path), read_only=True) as database:

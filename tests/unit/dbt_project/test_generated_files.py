@@ -28,6 +28,7 @@ def test_new_contract_is_reported_until_its_files_are_there(contracts: dict[str,
     more = contracts | {"dcrc__birth": replace(contracts["dcrc__cid_issuance"], key="dcrc__birth")}
     lines = drift(more, generated / "dbt", generated / "schemas")
     assert [line.rsplit("/", 1)[1] for line in lines] == [
+        "contract_streams.sql: differs from the contracts",
         "_sources.yml: differs from the contracts",
         "_staging.yml: differs from the contracts",
         "stg_dcrc__birth.sql: missing",

@@ -6,10 +6,12 @@ from datetime import date
 from lake_rows import CID, FEEDBACK, VISIT, deletion, feedback, random_lake, step, visit
 from marts_file import MartsFile
 
+FULL, INCREMENT = ("--full-refresh",), ("--selector", "increment")
+
 
 def test_project_builds_before_any_record(marts_file: MartsFile) -> None:
-    for _ in range(2):
-        marts_file.dbt("build", "--exclude-resource-type", "unit_test")
+    for extent in (FULL, INCREMENT):
+        marts_file.dbt("build", "--exclude-resource-type", "unit_test", *extent)
     assert marts_file.rows("select count(*) from marts.dim_place") == [(225,)]
 
 
@@ -55,10 +57,10 @@ def test_late_range_correction_and_deletion_are_picked_up(marts_file: MartsFile)
 
 def test_increments_equal_a_full_build_of_anything(marts_file: MartsFile) -> None:
     rows = random_lake(random.Random(20240304))
-    for certificates in (range(1, 4), range(4, 7), range(7, 9)):
+    for certificates, extent in ((range(1, 4), FULL), (range(4, 7), INCREMENT), (range(7, 9), INCREMENT)):
         for key, of_key in rows.items():
             marts_file.certify(key, [row for row in of_key if row["certificate_id"] in certificates])
-        marts_file.dbt("build", "--exclude-resource-type", "unit_test")
+        marts_file.dbt("build", "--exclude-resource-type", "unit_test", *extent)
     assert_full_build_is_the_same(marts_file)
 
 
@@ -85,7 +87,7 @@ def test_unit_tests_of_the_project_pass(marts_file: MartsFile) -> None:
 
 def assert_full_build_is_the_same(marts_file: MartsFile) -> None:
     grown = marts_file.marts()
-    marts_file.dbt("build", "--full-refresh", "--exclude-resource-type", "unit_test")
+    marts_file.dbt("build", "--exclude-resource-type", "unit_test", *FULL)
     full = marts_file.marts()
     assert grown.keys() == full.keys()
     for name, rows in full.items():

@@ -1,0 +1,23 @@
+-- Every visit with an event is one visit of the mart, and no visit outlives its events.
+with event as (
+    select distinct visit_id
+    from {{ ref('int_visit_event') }}
+    {% if is_increment() %}
+        where visit_id in ({{ touched_records('jdwnrh__hospital_visit') }})
+    {% endif %}
+),
+
+visit as (
+    select visit_id
+    from {{ ref('fct_hospital_visit') }}
+    {% if is_increment() %}
+        where visit_id in ({{ touched_records('jdwnrh__hospital_visit') }})
+    {% endif %}
+)
+
+select
+    event.visit_id,
+    visit.visit_id as mart_visit_id
+from event
+full outer join visit on event.visit_id = visit.visit_id
+where event.visit_id is null or visit.visit_id is null
