@@ -5,9 +5,6 @@ with step as (
         application_id,
         count(*) as step_count
     from {{ ref('int_case_step') }}
-    {% if is_increment() %}
-        where (stream_key, application_id) in ({{ touched_cases() }})
-    {% endif %}
     group by stream_key, application_id
 ),
 

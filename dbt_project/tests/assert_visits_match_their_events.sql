@@ -1,10 +1,6 @@
 -- Every visit with an event is one visit of the mart, and no visit outlives its events.
 with event as (
-    select distinct visit_id
-    from {{ ref('int_visit_event') }}
-    {% if is_increment() %}
-        where visit_id in ({{ touched_records('jdwnrh__hospital_visit') }})
-    {% endif %}
+    select distinct visit_id from {{ ref('int_visit_event') }}
 ),
 
 visit as (

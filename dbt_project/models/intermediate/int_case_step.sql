@@ -1,3 +1,5 @@
+{{ config(materialized='ephemeral') }}
+
 with cid_issuance as (
     select
         'dcrc__cid_issuance' as stream_key,
@@ -20,7 +22,7 @@ with cid_issuance as (
         kafka_partition,
         kafka_offset,
         certificate_id
-    from {{ ref('stg_dcrc__cid_issuance') }}
+    from {{ staged('dcrc__cid_issuance') }}
 ),
 
 census_transfer as (
@@ -45,7 +47,7 @@ census_transfer as (
         kafka_partition,
         kafka_offset,
         certificate_id
-    from {{ ref('stg_dcrc__census_transfer') }}
+    from {{ staged('dcrc__census_transfer') }}
 ),
 
 final as (

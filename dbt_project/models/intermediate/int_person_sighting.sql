@@ -1,3 +1,5 @@
+{{ config(materialized='ephemeral') }}
+
 with cid_issuance as (
     select
         person_key,
@@ -10,7 +12,7 @@ with cid_issuance as (
         sex,
         birth_year,
         permanent_gewog_code
-    from {{ ref('stg_dcrc__cid_issuance') }}
+    from {{ staged_of_persons('dcrc__cid_issuance') }}
 ),
 
 guardian as (
@@ -19,7 +21,7 @@ guardian as (
         'dcrc__cid_issuance' as stream_key,
         certificate_id,
         event_date
-    from {{ ref('stg_dcrc__cid_issuance') }}
+    from {{ staged_of_persons('dcrc__cid_issuance') }}
 ),
 
 census_transfer as (
@@ -28,7 +30,7 @@ census_transfer as (
         'dcrc__census_transfer' as stream_key,
         certificate_id,
         event_date
-    from {{ ref('stg_dcrc__census_transfer') }}
+    from {{ staged_of_persons('dcrc__census_transfer') }}
 ),
 
 hospital_visit as (
@@ -42,7 +44,7 @@ hospital_visit as (
         event_time,
         sex,
         year(event_date) - age_years as birth_year
-    from {{ ref('stg_jdwnrh__hospital_visit') }}
+    from {{ staged_of_persons('jdwnrh__hospital_visit') }}
 ),
 
 service_feedback as (
@@ -51,7 +53,7 @@ service_feedback as (
         'rcsc__service_feedback' as stream_key,
         certificate_id,
         event_date
-    from {{ ref('stg_rcsc__service_feedback') }}
+    from {{ staged_of_persons('rcsc__service_feedback') }}
 ),
 
 final as (

@@ -6,10 +6,7 @@
 }}
 
 with source as (
-    select * from {{ ref('stg_dcrc__census_transfer') }}
-    {% if is_incremental() %}
-        where application_id in ({{ touched_records('dcrc__census_transfer') }})
-    {% endif %}
+    select * from {{ staged('dcrc__census_transfer') }}
 ),
 
 ordered as (

@@ -1,5 +1,7 @@
+{{ config(materialized='ephemeral') }}
+
 with source as (
-    select * from {{ ref('stg_jdwnrh__hospital_visit') }}
+    select * from {{ staged('jdwnrh__hospital_visit') }}
 ),
 
 renamed as (

@@ -6,10 +6,7 @@
 }}
 
 with source as (
-    select * from {{ ref('stg_pmo__deliberation_vote') }}
-    {% if is_incremental() %}
-        where participant_key in ({{ touched_records('pmo__deliberation_vote') }})
-    {% endif %}
+    select * from {{ staged('pmo__deliberation_vote') }}
 ),
 
 latest as (

@@ -6,10 +6,7 @@
 }}
 
 with source as (
-    select * from {{ ref('stg_dot__departures') }}
-    {% if is_incremental() %}
-        where flight_id in ({{ touched_records('dot__departures') }})
-    {% endif %}
+    select * from {{ staged('dot__departures') }}
 ),
 
 latest as (

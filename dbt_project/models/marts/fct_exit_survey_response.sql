@@ -6,10 +6,7 @@
 }}
 
 with source as (
-    select * from {{ ref('stg_dot__exit_survey') }}
-    {% if is_incremental() %}
-        where response_id in ({{ touched_records('dot__exit_survey') }})
-    {% endif %}
+    select * from {{ staged('dot__exit_survey') }}
 ),
 
 latest as (

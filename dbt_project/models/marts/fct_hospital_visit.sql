@@ -13,9 +13,6 @@ with source as (
             order by event_date, event_time nulls last, event_number, kafka_partition, kafka_offset
         ) as event_order
     from {{ ref('int_visit_event') }}
-    {% if is_incremental() %}
-        where visit_id in ({{ touched_records('jdwnrh__hospital_visit') }})
-    {% endif %}
 ),
 
 renamed as (

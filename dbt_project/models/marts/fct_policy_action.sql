@@ -6,10 +6,7 @@
 }}
 
 with source as (
-    select * from {{ ref('stg_pmo__policy_action') }}
-    {% if is_incremental() %}
-        where action_id in ({{ touched_records('pmo__policy_action') }})
-    {% endif %}
+    select * from {{ staged('pmo__policy_action') }}
 ),
 
 latest as (

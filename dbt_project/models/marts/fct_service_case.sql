@@ -13,9 +13,6 @@ with source as (
             order by event_date, event_time nulls last, step_number, kafka_partition, kafka_offset
         ) as step_order
     from {{ ref('int_case_step') }}
-    {% if is_incremental() %}
-        where (stream_key, application_id) in ({{ touched_cases() }})
-    {% endif %}
 ),
 
 renamed as (

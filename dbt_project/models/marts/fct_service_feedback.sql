@@ -6,10 +6,7 @@
 }}
 
 with source as (
-    select * from {{ ref('stg_rcsc__service_feedback') }}
-    {% if is_incremental() %}
-        where feedback_id in ({{ touched_records('rcsc__service_feedback') }})
-    {% endif %}
+    select * from {{ staged('rcsc__service_feedback') }}
 ),
 
 latest as (
