@@ -41,7 +41,8 @@ mutations: $(INSTALLED)
 check: $(INSTALLED)
 	@failed=0; \
 	for step in "ruff check ." "ruff format --check ." "mypy" "lint-imports --no-cache" \
-	    "python -m datacentre.contracts.drift" "sqlfluff lint --config dbt_project/.sqlfluff dbt_project/models dbt_project/tests"; do \
+	    "python -m datacentre.contracts.drift" \
+	    "python -m datacentre.dbt_conventions" "sqlfluff lint --config dbt_project/.sqlfluff dbt_project/models dbt_project/tests"; do \
 	  echo "== $$step"; PATH=$(BIN):$$PATH $(BIN)/$$step || failed=1; \
 	done; exit $$failed
 

@@ -14,6 +14,11 @@ def checked_stream_key(key: str) -> str:
     return key
 
 
+def agency(key: str) -> str:
+    """The agency's part of a stream key; also the dbt group that it owns."""
+    return key.partition("__")[0]
+
+
 def topic(key: str) -> str:
     return key
 

@@ -13,7 +13,7 @@ from datacentre.contracts.columns import landed_schema
 from datacentre.contracts.json_schema import json_schema
 from datacentre.contracts.model import Contract
 
-__all__ = ["dbt_sources", "drift", "generated_files", "json_schema", "staging_model", "staging_properties", "stream_list"]
+__all__ = ["agency_groups", "dbt_sources", "drift", "generated_files", "json_schema", "staging_model", "staging_properties", "stream_list"]
 
 _CERTIFICATE = "certificate_id"
 _LANDED_DESCRIPTIONS = {
@@ -50,13 +50,20 @@ _SCALARS = {
     pa.date32(): "date",
     pa.timestamp("us", "UTC"): "timestamp with time zone",
 }
+_QUIET_MINUTES = 24 * 60
+"""A whole day without a record: what no stream is planned to have."""
 _HEADER = "Generated from schemas/contracts; change the contract and generate again."
 
 
 def dbt_sources(contracts: Mapping[str, Contract]) -> str:
     """The `lake` source: one table per stream, with what `landed` holds and the certificate."""
     tables = [
-        {"name": c.key, "description": f"{c.title}, certified: {c.grain}.", "columns": _columns(c, ())}
+        {
+            "name": c.key,
+            "description": f"{_sentence(c.grain)}, certified. {c.title}.",
+            "config": _freshness(c),
+            "columns": _columns(c, ()),
+        }
         for c in contracts.values()
     ]
     tables.append({"name": "certified_range", "description": _CERTIFIED_RANGE, "columns": _CERTIFIED_RANGE_COLUMNS})
@@ -66,6 +73,12 @@ def dbt_sources(contracts: Mapping[str, Contract]) -> str:
         "tables": tables,
     }
     return _yaml({"version": 2, "sources": [source]})
+
+
+def agency_groups(contracts: Mapping[str, Contract]) -> str:
+    """One dbt group per agency, owned by it."""
+    owners = {names.agency(c.key): c.agency for c in contracts.values()}
+    return _yaml({"version": 2, "groups": [{"name": name, "owner": {"name": o}} for name, o in owners.items()]})
 
 
 def stream_list(contracts: Mapping[str, Contract]) -> str:
@@ -106,7 +119,8 @@ def staging_properties(contracts: Mapping[str, Contract]) -> str:
     models = [
         {
             "name": names.staging_model(c.key),
-            "description": f"{c.title}: {c.grain}, without duplicates, corrected and deleted events.",
+            "description": f"{_sentence(c.grain)}, without duplicates, corrected and deleted events. {c.title}.",
+            "config": {"group": names.agency(c.key)},
             "data_tests": [_UNIQUE_EVENT],
             "columns": _columns(c, ("is_deleted",)),
         }
@@ -121,6 +135,7 @@ def generated_files(contracts: Mapping[str, Contract], dbt_project: Path, schema
     files = {
         staging / "_sources.yml": dbt_sources(contracts),
         staging / "_staging.yml": staging_properties(contracts),
+        staging / "_groups.yml": agency_groups(contracts),
         dbt_project / "macros" / "contract_streams.sql": stream_list(contracts),
     }
     for contract in contracts.values():
@@ -172,6 +187,23 @@ def _columns(contract: Contract, left_out: tuple[str, ...]) -> list[dict[str, An
         for name, kind in _landed(contract)
         if name not in left_out
     ]
+
+
+def _freshness(contract: Contract) -> dict[str, Any]:
+    """How old a stream's newest record may be: `dbt source freshness` warns behind the contract's promise, and fails
+    behind a day and the promise."""
+    minutes = -(-contract.freshness_seconds // 60)
+    return {
+        "loaded_at_field": "broker_time",
+        "freshness": {
+            "warn_after": {"count": minutes, "period": "minute"},
+            "error_after": {"count": minutes + _QUIET_MINUTES, "period": "minute"},
+        },
+    }
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _sql_type(kind: pa.DataType) -> str:

@@ -16,26 +16,30 @@
     {{ return(not execute or (flags.WHICH in ('build', 'run') and not flags.FULL_REFRESH)) }}
 {% endmacro %}
 
-{# One stream as it now stands; in an increment, of the keys that it touches. #}
+{# One stream as it now stands; in an increment, of the keys that it touches. To dbt's graph it is the staging model. #}
 {% macro staged(key) %}
     {% set all_rows, touched = ref('stg_' ~ key), touched_records(key) %}
-    {% if is_increment() %}({{ stage_stream(key, touched) }}){% else %}{{ all_rows }}{% endif %}
+    {% if execute and is_increment() %}({{ stage_stream(key, touched) }}){% else %}{{ all_rows }}{% endif %}
 {% endmacro %}
 
 {# The same; in an increment, of the records that name a touched person. #}
 {% macro staged_of_persons(key) %}
     {% set all_rows, persons = ref('stg_' ~ key), touched_persons() %}
-    {% set named %}
-        select record_key
-        from (
-            select
-                record_key,
-                unnest({{ person_columns()[key] }}) as person_key
-            from {{ source('lake', key) }}
-        )
-        where person_key in ({{ persons }})
-    {% endset %}
-    {% if is_increment() %}({{ stage_stream(key, named) }}){% else %}{{ all_rows }}{% endif %}
+    {% if execute and is_increment() %}
+        {% set named %}
+            select record_key
+            from (
+                select
+                    record_key,
+                    unnest({{ person_columns()[key] }}) as person_key
+                from {{ source('lake', key) }}
+            )
+            where person_key in ({{ persons }})
+        {% endset %}
+        ({{ stage_stream(key, named) }})
+    {% else %}
+        {{ all_rows }}
+    {% endif %}
 {% endmacro %}
 
 {# Whether rows of the model say which certificate they come from. #}

@@ -2,7 +2,7 @@ with source as (
     select * from {{ ref('fct_hospital_visit') }}
 ),
 
-renamed as (
+final as (
     select
         department_code,
         visit_date,
@@ -17,10 +17,6 @@ renamed as (
         quantile_cont(wait_minutes, 0.9) as p90_wait_minutes
     from source
     group by department_code, visit_date
-),
-
-final as (
-    select * from renamed
 )
 
 select * from final

@@ -3,7 +3,7 @@ with source as (
     where is_closed
 ),
 
-renamed as (
+final as (
     select
         service_code,
         cast(date_trunc('month', closed_date) as date) as closed_month,
@@ -15,10 +15,6 @@ renamed as (
         avg(cast(is_within_standard as integer)) as within_standard_share
     from source
     group by service_code, closed_month
-),
-
-final as (
-    select * from renamed
 )
 
 select * from final

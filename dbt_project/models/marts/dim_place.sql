@@ -26,10 +26,23 @@ gewog as (
     from {{ source('reference', 'gewog') }}
 ),
 
-final as (
+place as (
     select * from dzongkhag
     union all
     select * from gewog
+),
+
+final as (
+    select
+        place_code,
+        place_level,
+        name,
+        name_dzongkha,
+        parent_code,
+        iso_code,
+        population_2017,
+        households_2017
+    from place
 )
 
 select * from final
