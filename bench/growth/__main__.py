@@ -1,12 +1,10 @@
 """`python -m bench.growth`: one increment's build over little history and over ten times as much, beside each other."""
 
-import json
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +15,7 @@ from dbt.cli.main import dbtRunner
 
 from bench.growth.history import GrowingLake, events
 from datacentre.cli.console import one_line_errors, out, print_table
-from datacentre.settings import REPOSITORY, from_environment
+from datacentre.settings import from_environment
 from datacentre.stages.build import build
 
 _TIMES = 10
@@ -112,8 +110,15 @@ def _dbt_timed(spent: Seconds) -> Iterator[None]:
 
 def _tell(found: dict[str, list[Seconds]]) -> None:
     short, long = (_medians(builds) for builds in found.values())
-    rows = [[step, *(round(v, 3) for v in (short[step], long.get(step, 0.0))), round(long.get(step,0) / max(short[step],1e-6), 2)] for step in short]
-    rows.sort(key=lambda r: r[1]-r[2])
+    rows = [
+        [
+            step,
+            *(round(v, 3) for v in (short[step], long.get(step, 0.0))),
+            round(long.get(step, 0) / max(short[step], 1e-6), 2),
+        ]
+        for step in short
+    ]
+    rows.sort(key=lambda r: r[1] - r[2])
     print_table("Seconds", ["step", *found, "ratio"], rows)
 
 

@@ -47,6 +47,8 @@ for command in (
     gateway.gateway,
     marts.check,
     marts.build,
+    marts.examine,
+    marts.docs,
     marts.query,
     ingest.verify,
     marts.forget,

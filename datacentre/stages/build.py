@@ -152,14 +152,16 @@ def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
     result = dbtRunner().invoke(["--quiet", "--no-write-json", "--log-level-file", "none", *arguments, *places])
     _release_database()
     nodes: Iterable[Any] = getattr(result.result, "results", None) or []
-    failed = [
-        f"{r.node.original_file_path}: {' '.join(str(r.message).split())[:300]}"
-        for r in nodes
-        if str(r.status) in ("error", "fail")
-    ]
+    failed = [_failure(r) for r in nodes if str(r.status) in ("error", "fail")]
     if not result.success or failed:
         raise CheckFailed(f"dbt: {'; '.join(failed) or ' '.join(str(result.exception).split())[:500]}")
     return len(list(nodes))
+
+
+def _failure(result: Any) -> str:
+    """File, node and message; of a source that is stale, its newest record."""
+    message = result.message or f"its newest record is of {getattr(result, 'max_loaded_at', 'no known time')}"
+    return f"{result.node.original_file_path}: {result.node.name}: {' '.join(str(message).split())[:300]}"
 
 
 def _release_database() -> None:

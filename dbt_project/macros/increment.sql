@@ -1,11 +1,16 @@
 {#
   What a build adds to the one before. The working file knows which certificates that one was built from; numbers
-  grow with every decision, so a range that is released late counts as new.
+  grow with every decision, so a range that is released late counts as new. `rows` names the rows' alias. A full
+  build reads whole streams: nothing is new to it.
 #}
-{% macro is_new() -%}
-    certificate_id > (
-        select coalesce(max(built.certificate_id), -1) from {{ source('lake', 'certified_range') }} as built
-    )
+{% macro is_new(rows) -%}
+    {% if execute and flags.FULL_REFRESH %}
+        false
+    {% else %}
+        {{ rows }}.certificate_id > (
+            select coalesce(max(built.certificate_id), -1) from {{ source('lake', 'certified_range') }} as built
+        )
+    {% endif %}
 {%- endmacro %}
 
 {#
@@ -18,13 +23,13 @@
 
 {# One stream as it now stands; in an increment, of the keys that it touches. To dbt's graph it is the staging model. #}
 {% macro staged(key) %}
-    {% set all_rows, touched = ref('stg_' ~ key), touched_records(key) %}
+    {% set all_rows, repeated, touched = ref('stg_' ~ key), ref('base_repeated_event'), touched_records(key) %}
     {% if execute and is_increment() %}({{ stage_stream(key, touched) }}){% else %}{{ all_rows }}{% endif %}
 {% endmacro %}
 
 {# The same; in an increment, of the records that name a touched person. #}
 {% macro staged_of_persons(key) %}
-    {% set all_rows, persons = ref('stg_' ~ key), touched_persons() %}
+    {% set all_rows, repeated, persons = ref('stg_' ~ key), ref('base_repeated_event'), touched_persons() %}
     {% if execute and is_increment() %}
         {% set named %}
             select record_key
@@ -62,7 +67,7 @@
         stream_key,
         record_key,
     from {{ ref('int_touched_record') }}
-    where stream_key in ('{{ case_streams() | join("', '") }}')
+    where stream_key in {{ case_list() }}
 {%- endmacro %}
 
 {% macro touched_persons() -%}

@@ -50,7 +50,11 @@
         )
         and case
             when correction.last_position is null then true
-            else row(landed.broker_time, landed.kafka_partition, landed.kafka_offset) > correction.last_position
+            else {{ landed_position() }} > correction.last_position
         end
         and (deletion.last_offset is null or landed.kafka_offset > deletion.last_offset)
 {% endmacro %}
+
+{% macro landed_position() -%}
+    row(landed.broker_time, landed.kafka_partition, landed.kafka_offset)
+{%- endmacro %}

@@ -3,6 +3,10 @@
     {{ return(['dcrc__cid_issuance', 'dcrc__census_transfer']) }}
 {% endmacro %}
 
+{% macro case_list() -%}
+    ('{{ case_streams() | join("', '") }}')
+{%- endmacro %}
+
 {# The streams that name persons, with the list of everybody whom one record names. #}
 {% macro person_columns() %}
     {{ return({

@@ -1,32 +1,30 @@
 {{ config(materialized='table') }}
--- A full build reads whole streams and asks for no key.
-{% set wanted = 'false' if flags.FULL_REFRESH else is_new() %}
 
 with named as (
     {% for key in contract_streams() %}
         select
             '{{ key }}' as stream_key,
-            record_key
-        from {{ source('lake', key) }}
-        where {{ wanted }}
+            landed.record_key
+        from {{ source('lake', key) }} as landed
+        where {{ is_new('landed') }}
         union
         select
             '{{ key }}' as stream_key,
-            record_key
-        from {{ source('lake', key) }}
+            landed.record_key
+        from {{ source('lake', key) }} as landed
         where
-            (source, event_id) in (
+            (landed.source, landed.event_id) in (
                 select
-                    source,
-                    event_id
-                from {{ source('lake', key) }}
-                where {{ wanted }} and not is_deleted
+                    fresh.source,
+                    fresh.event_id
+                from {{ source('lake', key) }} as fresh
+                where {{ is_new('fresh') }} and not fresh.is_deleted
                 union all
                 select
-                    source,
-                    corrects_event_id
-                from {{ source('lake', key) }}
-                where {{ wanted }} and corrects_event_id is not null
+                    fresh.source,
+                    fresh.corrects_event_id
+                from {{ source('lake', key) }} as fresh
+                where {{ is_new('fresh') }} and fresh.corrects_event_id is not null
             )
         {{ 'union' if not loop.last }}
     {% endfor %}
@@ -35,12 +33,12 @@ with named as (
 feedback_on_named_case as (
     select
         'rcsc__service_feedback' as stream_key,
-        record_key
-    from {{ source('lake', 'rcsc__service_feedback') }}
+        landed.record_key
+    from {{ source('lake', 'rcsc__service_feedback') }} as landed
     where
-        application_id in (
-            select record_key from named
-            where stream_key in ('{{ case_streams() | join("', '") }}')
+        landed.application_id in (
+            select named.record_key from named
+            where named.stream_key in {{ case_list() }}
         )
 ),
 

@@ -5,7 +5,11 @@
         count(*) as occurrences,
     from {{ model }}
     {% if is_increment() and has_certificate(model) %}
-        where ({{ columns | join(', ') }}) in (select {{ columns | join(', ') }} from {{ model }} where {{ is_new() }})
+        where
+            ({{ columns | join(', ') }}) in (
+                select {{ columns | join(', ') }} from {{ model }} as tested
+                where {{ is_new('tested') }}
+            )
     {% endif %}
     group by {{ columns | join(', ') }}
     having count(*) > 1

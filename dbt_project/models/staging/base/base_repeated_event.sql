@@ -10,23 +10,23 @@ with final as (
     {% for key in contract_streams() %}
         select
             '{{ key }}' as stream_key,
-            source,
-            event_id,
-            arg_min(kafka_partition, row(broker_time, kafka_partition, kafka_offset)) as first_partition,
-            arg_min(kafka_offset, row(broker_time, kafka_partition, kafka_offset)) as first_offset
-        from {{ source('lake', key) }}
+            landed.source,
+            landed.event_id,
+            arg_min(landed.kafka_partition, {{ landed_position() }}) as first_partition,
+            arg_min(landed.kafka_offset, {{ landed_position() }}) as first_offset
+        from {{ source('lake', key) }} as landed
         where
-            not is_deleted
+            not landed.is_deleted
             {% if is_incremental() %}
-                and (source, event_id) in (
+                and (landed.source, landed.event_id) in (
                     select
-                        source,
-                        event_id
-                    from {{ source('lake', key) }}
-                    where {{ is_new() }} and not is_deleted
+                        fresh.source,
+                        fresh.event_id
+                    from {{ source('lake', key) }} as fresh
+                    where {{ is_new('fresh') }} and not fresh.is_deleted
                 )
             {% endif %}
-        group by source, event_id
+        group by landed.source, landed.event_id
         having count(*) > 1
         {{ 'union all' if not loop.last }}
     {% endfor %}
