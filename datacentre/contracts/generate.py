@@ -106,7 +106,7 @@ def staging_model(contract: Contract) -> str:
     listed = ",\n".join(f"        {name}" for name, _ in _staged(contract))
     return f"""-- {_HEADER}
 with source as (
-    {{{{ stage_stream('{contract.key}') }}}}
+    {{{{ stage_stream('{contract.key}', source('lake', '{contract.key}')) }}}}
 ),
 
 renamed as (

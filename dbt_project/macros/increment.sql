@@ -21,30 +21,33 @@
     {{ return(not execute or (flags.WHICH in ('build', 'run') and not flags.FULL_REFRESH)) }}
 {% endmacro %}
 
-{# One stream as it now stands; in an increment, of the keys that it touches. To dbt's graph it is the staging model. #}
+{#
+  One stream as it now stands; in an increment, of the keys that it touches. To dbt's graph it is the staging model.
+
+  The rows of those keys come first and stand by themselves: DuckDB would join all of the stream before it asks for the
+  keys. Certificates ascend in the stream, so that the oldest one that is needed spares what lies before.
+#}
 {% macro staged(key) %}
     {% set all_rows, repeated, touched = ref('stg_' ~ key), ref('base_repeated_event'), touched_records(key) %}
-    {% if execute and is_increment() %}({{ stage_stream(key, touched) }}){% else %}{{ all_rows }}{% endif %}
-{% endmacro %}
-
-{# The same; in an increment, of the records that name a touched person. #}
-{% macro staged_of_persons(key) %}
-    {% set all_rows, repeated, persons = ref('stg_' ~ key), ref('base_repeated_event'), touched_persons() %}
     {% if execute and is_increment() %}
-        {% set named %}
-            select record_key
-            from (
-                select
-                    record_key,
-                    unnest({{ person_columns()[key] }}) as person_key
-                from {{ source('lake', key) }}
+        (
+            with wanted as materialized (
+                select * from {{ source('lake', key) }}
+                where certificate_id >= {{ first_certificate(key) }} and record_key in ({{ touched }})
             )
-            where person_key in ({{ persons }})
-        {% endset %}
-        ({{ stage_stream(key, named) }})
+            {{ stage_stream(key, 'wanted') }}
+        )
     {% else %}
         {{ all_rows }}
     {% endif %}
+{% endmacro %}
+
+{# The oldest certificate of a row that this build looks at. #}
+{% macro first_certificate(key) %}
+    {% set oldest %}
+        select coalesce(min(first_certificate), 0) from {{ ref('int_touched_record') }} where stream_key = '{{ key }}'
+    {% endset %}
+    {{ return(run_query(oldest).columns[0].values()[0]) }}
 {% endmacro %}
 
 {# Whether rows of the model say which certificate they come from. #}
@@ -57,17 +60,17 @@
     {{ return(false) }}
 {% endmacro %}
 
-{# The keys of one stream whose rows have to be built anew. #}
+{# The keys whose rows have to be built anew, of one stream and of several. #}
 {% macro touched_records(key) -%}
     select record_key from {{ ref('int_touched_record') }} where stream_key = '{{ key }}'
 {%- endmacro %}
 
-{% macro touched_cases() -%}
+{% macro touched_of(streams) -%}
     select
         stream_key,
         record_key,
     from {{ ref('int_touched_record') }}
-    where stream_key in {{ case_list() }}
+    where stream_key in {{ stream_tuple(streams) }}
 {%- endmacro %}
 
 {% macro touched_persons() -%}

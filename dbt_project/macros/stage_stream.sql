@@ -4,16 +4,11 @@
   that corrects it, and a deletion hides the earlier rows of its key. Order is broker time, partition, offset.
 
   Each rule joins something small; `case` keeps positions from being compared for rows that no rule speaks of (a third
-  of the time saved). `keys` is a query of the record keys that are wanted: DuckDB would not ask for them first.
+  of the time saved). `rows` is where the stream's rows come from: all of them, or those of some keys.
 #}
-{% macro stage_stream(key, keys=none) %}
+{% macro stage_stream(key, rows) %}
     select landed.*
-    from (
-        select * from {{ source('lake', key) }}
-        {% if keys %}
-            where record_key in ({{ keys }})
-        {% endif %}
-    ) as landed
+    from {{ rows }} as landed
     left join {{ ref('base_repeated_event') }} as repeated
         on
             repeated.stream_key = '{{ key }}'
@@ -25,7 +20,7 @@
             corrects_event_id as event_id,
             max(row(broker_time, kafka_partition, kafka_offset)) as last_position
         from {{ source('lake', key) }}
-        where corrects_event_id <> event_id
+        where corrects_event_id is not null and corrects_event_id <> event_id
         group by source, corrects_event_id
     ) as correction
         on landed.source = correction.source and landed.event_id = correction.event_id

@@ -3,8 +3,8 @@
     {{ return(['dcrc__cid_issuance', 'dcrc__census_transfer']) }}
 {% endmacro %}
 
-{% macro case_list() -%}
-    ('{{ case_streams() | join("', '") }}')
+{% macro stream_tuple(streams) -%}
+    ('{{ streams | join("', '") }}')
 {%- endmacro %}
 
 {# The streams that name persons, with the list of everybody whom one record names. #}

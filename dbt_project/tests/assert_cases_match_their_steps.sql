@@ -15,7 +15,7 @@ service_case as (
         step_count
     from {{ ref('fct_service_case') }}
     {% if is_increment() %}
-        where (stream_key, application_id) in ({{ touched_cases() }})
+        where (stream_key, application_id) in ({{ touched_of(case_streams()) }})
     {% endif %}
 )
 

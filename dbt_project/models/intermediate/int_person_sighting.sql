@@ -1,9 +1,20 @@
-{{ config(materialized='ephemeral') }}
+{{
+    config(
+        materialized='incremental',
+        pre_hook="{{ remove_touched(['stream_key', 'record_key'], touched_of(person_columns())) }}",
+    )
+}}
 
 with cid_issuance as (
+    select * from {{ staged('dcrc__cid_issuance') }}
+),
+
+applicant as (
     select
         person_key,
         'dcrc__cid_issuance' as stream_key,
+        'applicant' as named_as,
+        record_key,
         kafka_partition,
         kafka_offset,
         certificate_id,
@@ -12,31 +23,41 @@ with cid_issuance as (
         sex,
         birth_year,
         permanent_gewog_code
-    from {{ staged_of_persons('dcrc__cid_issuance') }}
+    from cid_issuance
 ),
 
 guardian as (
     select
         guardian_person_key as person_key,
         'dcrc__cid_issuance' as stream_key,
+        'guardian' as named_as,
+        record_key,
+        kafka_partition,
+        kafka_offset,
         certificate_id,
         event_date
-    from {{ staged_of_persons('dcrc__cid_issuance') }}
+    from cid_issuance
 ),
 
-census_transfer as (
+mover as (
     select
-        unnest({{ person_columns()['dcrc__census_transfer'] }}) as person_key,
+        unnest(list_distinct({{ person_columns()['dcrc__census_transfer'] }})) as person_key,
         'dcrc__census_transfer' as stream_key,
+        'mover' as named_as,
+        record_key,
+        kafka_partition,
+        kafka_offset,
         certificate_id,
         event_date
-    from {{ staged_of_persons('dcrc__census_transfer') }}
+    from {{ staged('dcrc__census_transfer') }}
 ),
 
-hospital_visit as (
+patient as (
     select
         person_key,
         'jdwnrh__hospital_visit' as stream_key,
+        'patient' as named_as,
+        record_key,
         kafka_partition,
         kafka_offset,
         certificate_id,
@@ -44,28 +65,32 @@ hospital_visit as (
         event_time,
         sex,
         year(event_date) - age_years as birth_year
-    from {{ staged_of_persons('jdwnrh__hospital_visit') }}
+    from {{ staged('jdwnrh__hospital_visit') }}
 ),
 
-service_feedback as (
+rater as (
     select
         person_key,
         'rcsc__service_feedback' as stream_key,
+        'rater' as named_as,
+        record_key,
+        kafka_partition,
+        kafka_offset,
         certificate_id,
         event_date
-    from {{ staged_of_persons('rcsc__service_feedback') }}
+    from {{ staged('rcsc__service_feedback') }}
 ),
 
 final as (
-    select * from cid_issuance
+    select * from applicant
     union all by name
     select * from guardian
     union all by name
-    select * from census_transfer
+    select * from mover
     union all by name
-    select * from hospital_visit
+    select * from patient
     union all by name
-    select * from service_feedback
+    select * from rater
 )
 
 select * from final

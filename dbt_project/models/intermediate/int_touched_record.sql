@@ -38,14 +38,31 @@ feedback_on_named_case as (
     where
         landed.application_id in (
             select named.record_key from named
-            where named.stream_key in {{ case_list() }}
+            where named.stream_key in {{ stream_tuple(case_streams()) }}
         )
 ),
 
-final as (
+touched as (
     select * from named
     union
     select * from feedback_on_named_case
+),
+
+final as (
+    {% for key in contract_streams() %}
+        select
+            '{{ key }}' as stream_key,
+            landed.record_key,
+            min(landed.certificate_id) as first_certificate
+        from {{ source('lake', key) }} as landed
+        where
+            landed.record_key in (
+                select touched.record_key from touched
+                where touched.stream_key = '{{ key }}'
+            )
+        group by landed.record_key
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 )
 
 select * from final

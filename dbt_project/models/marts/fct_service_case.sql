@@ -1,7 +1,7 @@
 {{
     config(
         materialized='incremental',
-        pre_hook="{{ remove_touched(['stream_key', 'application_id'], touched_cases()) }}",
+        pre_hook="{{ remove_touched(['stream_key', 'application_id'], touched_of(case_streams())) }}",
     )
 }}
 

@@ -1,6 +1,6 @@
 -- Generated from schemas/contracts; change the contract and generate again.
 with source as (
-    {{ stage_stream('dcrc__census_transfer') }}
+    {{ stage_stream('dcrc__census_transfer', source('lake', 'dcrc__census_transfer')) }}
 ),
 
 renamed as (

@@ -1,6 +1,6 @@
 -- Generated from schemas/contracts; change the contract and generate again.
 with source as (
-    {{ stage_stream('dcrc__cid_issuance') }}
+    {{ stage_stream('dcrc__cid_issuance', source('lake', 'dcrc__cid_issuance')) }}
 ),
 
 renamed as (

@@ -1,6 +1,6 @@
 -- Generated from schemas/contracts; change the contract and generate again.
 with source as (
-    {{ stage_stream('dot__departures') }}
+    {{ stage_stream('dot__departures', source('lake', 'dot__departures')) }}
 ),
 
 renamed as (

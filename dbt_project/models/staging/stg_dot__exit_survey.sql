@@ -1,6 +1,6 @@
 -- Generated from schemas/contracts; change the contract and generate again.
 with source as (
-    {{ stage_stream('dot__exit_survey') }}
+    {{ stage_stream('dot__exit_survey', source('lake', 'dot__exit_survey')) }}
 ),
 
 renamed as (

@@ -1,6 +1,6 @@
 -- Generated from schemas/contracts; change the contract and generate again.
 with source as (
-    {{ stage_stream('jdwnrh__hospital_visit') }}
+    {{ stage_stream('jdwnrh__hospital_visit', source('lake', 'jdwnrh__hospital_visit')) }}
 ),
 
 renamed as (

@@ -1,6 +1,6 @@
 -- Generated from schemas/contracts; change the contract and generate again.
 with source as (
-    {{ stage_stream('pmo__deliberation_vote') }}
+    {{ stage_stream('pmo__deliberation_vote', source('lake', 'pmo__deliberation_vote')) }}
 ),
 
 renamed as (

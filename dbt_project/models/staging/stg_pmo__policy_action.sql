@@ -1,6 +1,6 @@
 -- Generated from schemas/contracts; change the contract and generate again.
 with source as (
-    {{ stage_stream('pmo__policy_action') }}
+    {{ stage_stream('pmo__policy_action', source('lake', 'pmo__policy_action')) }}
 ),
 
 renamed as (

@@ -1,6 +1,6 @@
 -- Generated from schemas/contracts; change the contract and generate again.
 with source as (
-    {{ stage_stream('rcsc__service_feedback') }}
+    {{ stage_stream('rcsc__service_feedback', source('lake', 'rcsc__service_feedback')) }}
 ),
 
 renamed as (
