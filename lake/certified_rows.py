@@ -51,25 +51,22 @@ def follow_certificates(
                 start_offset bigint, next_offset bigint)"""
         )
         connection.execute("create table if not exists lost_row (stream text, rows bigint)")
-        for key, contract in contracts.items():
+        connection.register("certified_range", range_table(certified))
+        for contract in contracts.values():
             connection.execute("begin")
-            _follow(connection, lake, contract, set(certified[key]))
+            _follow(connection, lake, contract)
             connection.execute("commit")
 
 
-def _follow(
-    connection: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, certified: set[CertifiedRange]
-) -> None:
+def _follow(connection: duckdb.DuckDBPyConnection, lake: Path, contract: Contract) -> None:
     _fit_table(connection, contract)
-    copied = _copied(connection, contract.key)
-    gone = {r.certificate_id for r in copied - certified}
+    gone = {r.certificate_id for r in _ranges(connection, contract.key, "copied_range", "certified_range")}
     kept_from = oldest_kept(contract, datetime.now(UTC).date())
-    # A certificate that was cut keeps its number: what is left of it is copied again.
-    new = certified - {r for r in copied if r.certificate_id not in gone}
     is_leaving = gone or _has_older(connection, contract.key, kept_from)
     with _noting_lost(connection, contract, gone, kept_from) if is_leaving else nullcontext():
-        if new:
-            _copy(connection, lake, contract, sorted(new, key=lambda r: r.certificate_id), kept_from)
+        # A certificate that was cut keeps its number: what is left of it is copied again.
+        if new := _ranges(connection, contract.key, "certified_range", "copied_range"):
+            _copy(connection, lake, contract, new, kept_from)
 
 
 def _has_older(connection: duckdb.DuckDBPyConnection, stream: str, kept_from: date) -> bool:
@@ -129,9 +126,16 @@ def _fit_table(connection: duckdb.DuckDBPyConnection, contract: Contract) -> Non
         connection.execute("delete from copied_range where stream = $1", [contract.key])
 
 
-def _copied(connection: duckdb.DuckDBPyConnection, stream: str) -> set[CertifiedRange]:
-    rows = connection.execute("select * exclude (stream) from copied_range where stream = $1", [stream]).fetchall()
-    return {CertifiedRange(*row) for row in rows}
+def _ranges(connection: duckdb.DuckDBPyConnection, stream: str, among: str, without: str) -> tuple[CertifiedRange, ...]:
+    """What one table of ranges holds and another lacks, by certificate; there are too many to compare them here."""
+    given = {"stream": stream}
+    rows = connection.execute(
+        f"""select certificate_id, kafka_partition, start_offset, next_offset from {among} where stream = $stream
+        except select certificate_id, kafka_partition, start_offset, next_offset from {without} where stream = $stream
+        order by all""",
+        given,
+    ).fetchall()
+    return tuple(CertifiedRange(*row) for row in rows)
 
 
 def _copy(

@@ -25,7 +25,7 @@ from lake.upkeep import keep_up
 _UNTIL = datetime(2025, 12, 1, tzinfo=UTC)
 _DEFECTS = DefectShares.spread(0.002, duplicate=0.005, late=0.01, correction=0.003, deletion=0.002)
 _MILLISECONDS_APART = 2
-_COMMIT_EVENTS = 25_000
+_COMMITS = 40
 _PASSED = Judgement(Status.PASSED, "", (), "bench", "bench", 0)
 
 
@@ -36,10 +36,7 @@ def events(settings: Settings, count: int) -> list[OutgoingRecord]:
 
 
 class GrowingLake:
-    """The lake of an empty home. The sink's own writer lands the events; no broker is needed.
-
-    A commit holds up to 25,000 events over all streams.
-    """
+    """The lake of an empty home. The sink's own writer lands the events; no broker is needed."""
 
     def __init__(self, home: Path) -> None:
         shutil.rmtree(home, ignore_errors=True)
@@ -55,10 +52,14 @@ class GrowingLake:
         self._sent = 0
 
     def grow(self, records: Sequence[OutgoingRecord], round_events: int) -> None:
-        """Land events and certify them as if a check had run after each `round_events` of them."""
+        """Land events and certify them as if a check had run after each `round_events` of them.
+
+        It takes at most forty commits a stream, whatever the size: so many follow the newest checkpoint on average.
+        """
+        size = max(round_events, len(records) // _COMMITS)
         with opened(self.settings.control_url) as control:
-            for start in range(0, len(records), _COMMIT_EVENTS):
-                part = records[start : start + _COMMIT_EVENTS]
+            for start in range(0, len(records), size):
+                part = records[start : start + size]
                 for stream, batch in self._batches(part).items():
                     self._writers[stream].commit(batch)
                     _certify(control, stream, batch, max(1, len(part) // round_events))

@@ -1,3 +1,5 @@
+{{ config(tags=['whole_stream']) }}
+
 -- Every application with a step is one case with as many steps, and no case outlives its steps.
 with step as (
     select
@@ -14,9 +16,6 @@ service_case as (
         application_id,
         step_count
     from {{ ref('fct_service_case') }}
-    {% if is_increment() %}
-        where (stream_key, application_id) in ({{ touched_of(case_streams()) }})
-    {% endif %}
 )
 
 select

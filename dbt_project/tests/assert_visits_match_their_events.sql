@@ -1,3 +1,5 @@
+{{ config(tags=['whole_stream']) }}
+
 -- Every visit with an event is one visit of the mart, and no visit outlives its events.
 with event as (
     select distinct visit_id from {{ ref('int_visit_event') }}
@@ -6,9 +8,6 @@ with event as (
 visit as (
     select visit_id
     from {{ ref('fct_hospital_visit') }}
-    {% if is_increment() %}
-        where visit_id in ({{ touched_records('jdwnrh__hospital_visit') }})
-    {% endif %}
 )
 
 select
