@@ -152,10 +152,10 @@ def certified_by_stream(engine: sa.Engine, streams: Iterable[str]) -> dict[str, 
     query = sa.select(c.stream, NUMBER, c.partition, c.start_offset, c.next_offset)
     found: dict[str, list[CertifiedRange]] = {stream: [] for stream in streams}
     with engine.connect() as connection:
-        rows = connection.execute(query.where(c.status.in_(CERTIFIED)).order_by(NUMBER))
-        for stream, number, partition, start, following in rows:
+        rows = map(tuple[Any, ...], connection.execute(query.where(c.status.in_(CERTIFIED)).order_by(NUMBER)))
+        for stream, *place in rows:
             if stream in found:
-                found[stream].append(CertifiedRange(number, partition, start, following))
+                found[stream].append(CertifiedRange(*place))
     return {stream: tuple(ranges) for stream, ranges in found.items()}
 
 
