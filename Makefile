@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: soak bench-linkage bench-ingest bench-decode help install demo test check generate lock up down mutations faults
+.PHONY: soak bench-growth bench-linkage bench-ingest bench-decode help install demo test check generate lock up down mutations faults
 
 help:
 	@echo "make demo    stream 200,000 records from Kafka to the marts and reconcile"
@@ -15,6 +15,7 @@ help:
 	@echo "make up      start the centre;  make down  stops it"
 	@echo "make generate  write dbt staging and JSON Schemas from the contracts"
 	@echo "make bench-ingest  the sink beside Spark, Kafka Connect and bare clients, in one run"
+	@echo "make bench-growth  an increment's build over little history and over ten times as much"
 	@echo "make bench-linkage  find persons again in published sets, without their number"
 	@echo "make soak    the whole centre at 500 events/s for ten minutes, each of its processes killed once"
 	@echo "make lock    resolve the versions again"
@@ -67,6 +68,9 @@ bench-linkage: $(INSTALLED)
 
 soak: $(INSTALLED)
 	$(BIN)/python -m bench.soak
+
+bench-growth: $(INSTALLED)
+	$(BIN)/python -m bench.growth
 
 BENCH := .venv-bench
 bench-decode: $(INSTALLED)
