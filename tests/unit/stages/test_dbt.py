@@ -103,8 +103,18 @@ def test_examining_finds_what_an_increment_does_not_look_at(settings: Settings) 
     with duckdb.connect(str(work_file(settings.marts))) as work:
         work.execute("insert into marts.fct_deliberation_vote from (from marts.fct_deliberation_vote limit 1)")
     build(settings)
-    with pytest.raises(CheckFailed, match=r"models/marts/fct_deliberation_vote\.yml"):
+    with pytest.raises(CheckFailed, match=r"models/marts/fct_deliberation_vote\.yml: unique_together"):
         examine(settings)
+
+
+def test_an_increment_tests_the_rows_that_are_new(settings: Settings) -> None:
+    with duckdb.connect(str(work_file(settings.marts))) as work:
+        work.execute(
+            "insert into marts.fct_departure select * replace (1000 as certificate_id) from marts.fct_departure"
+        )
+    with pytest.raises(CheckFailed, match=r"models/marts/fct_departure\.yml: unique_together") as failed:
+        build(settings)
+    assert "fct_deliberation_vote" not in str(failed.value)  # it has a row too many, as old as the others
 
 
 def test_pages_are_one_file_that_loads_nothing_from_elsewhere(settings: Settings) -> None:
