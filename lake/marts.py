@@ -28,6 +28,13 @@ def work_file(marts: Path) -> Path:
     return marts / "work.duckdb"
 
 
+def discard(file: Path) -> None:
+    """Remove a database with its write-ahead log: what is built anew in place keeps the room of what was there, and the
+    tables of models that are gone."""
+    for part in (file, file.with_name(f"{file.name}.wal")):
+        part.unlink(missing_ok=True)
+
+
 @contextmanager
 def only_writer(marts: Path) -> Iterator[None]:
     """Hold the marts for one build; raises SourceUnavailable when another one has them."""

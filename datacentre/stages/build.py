@@ -22,7 +22,7 @@ from datacentre.stages.alerting import LATE, alarm
 from datacentre.stages.freshness import measure
 from datacentre.stages.outcome import Outcome, store
 from lake.certified_rows import certified_file, follow_certificates, forget_lost_rows, has_lost_rows
-from lake.marts import only_writer, pin, prepare, publish, work_file
+from lake.marts import discard, only_writer, pin, prepare, publish, work_file
 from lake.snapshot import snapshot
 
 _DECISION = "decision"
@@ -40,12 +40,10 @@ def build(settings: Settings) -> Outcome:
         # Certificates first: files that are read afterwards hold at least what they cover.
         decision = newest_decision(control)
         certified = certified_by_stream(control, contracts)
-        work, copy = work_file(settings.marts), certified_file(settings.marts)
-        follow_certificates(copy, settings.lake, contracts, certified)
-        prepare(work, copy, contracts, settings.reference)
-        nodes = _run_models(settings)
+        follow_certificates(certified_file(settings.marts), settings.lake, contracts, certified)
+        nodes = _run_models(settings, contracts)
         snapshots = {key: snapshot(settings.lake, contract, "landed") for key, contract in contracts.items()}
-        pin(work, contracts, snapshots, certified)
+        pin(work_file(settings.marts), contracts, snapshots, certified)
         version = publish(settings.marts)
         published_at, above = datetime.now(UTC), last_certificate(control)
         shown = list(measure(settings, contracts, certified, above, version.name, published_at))
@@ -100,14 +98,17 @@ def _late(
     return late
 
 
-def _run_models(settings: Settings) -> int:
-    """Build incrementally; from the start where models or reference data aren't those of the last build, or where rows
-    are gone that no certificate tells of."""
-    inputs, copy = _fingerprint(settings), certified_file(settings.marts)
+def _run_models(settings: Settings, contracts: Mapping[str, Contract]) -> int:
+    """Build incrementally; from an empty file where models or reference data aren't those of the last build, or where
+    rows are gone that no certificate tells of."""
+    inputs, work, copy = _fingerprint(settings), work_file(settings.marts), certified_file(settings.marts)
     is_lost = has_lost_rows(copy)
-    is_same = _built_from(settings) == inputs and not is_lost
-    extent = ["--selector", "increment"] if is_same else ["--full-refresh"]
+    is_base = _built_from(settings) == inputs and not is_lost
     _remembered(settings).unlink(missing_ok=True)  # a build that fails half way is not a base for an increment
+    if not is_base:
+        discard(work)
+    prepare(work, copy, contracts, settings.reference)
+    extent = ["--selector", "increment"] if is_base else ["--full-refresh"]
     nodes = run_dbt(settings, ["build", "--exclude-resource-type", "unit_test", *extent])
     if is_lost:
         forget_lost_rows(copy)

@@ -84,9 +84,14 @@ def test_what_fails_is_named_and_the_next_good_run_heals(settings: Settings) -> 
 
     model.write_text(good)
     refusing.unlink()
+    with duckdb.connect(str(work_file(settings.marts))) as work:
+        work.execute("create schema if not exists marts")
+        work.execute("create table marts.of_a_model_that_is_gone as select 1 as one")
     build(settings)
     assert published(settings.marts) != before
     assert answer(published(settings.marts), VOTES) == votes
+    gone = "select count(*) from duckdb_tables() where table_name = 'of_a_model_that_is_gone'"
+    assert answer(published(settings.marts), gone) == 0
 
 
 def test_a_stream_that_is_silent_is_found(settings: Settings) -> None:
