@@ -1,4 +1,4 @@
-"""`docs validation`: pages about the centre, drawn on this machine."""
+"""`docs validation` and `docs dbt`: pages about the centre, drawn on this machine."""
 
 import typer
 
@@ -8,11 +8,6 @@ from datacentre.settings import from_environment
 app = typer.Typer(help="Static pages: they need no server and load nothing from elsewhere.")
 
 
-@app.callback()
-def docs() -> None:
-    """Keep `validation` a command of its own: typer takes an only one for the whole."""
-
-
 @app.command()
 @one_line_errors
 def validation() -> None:
@@ -20,3 +15,12 @@ def validation() -> None:
     from datacentre.stages.validation_docs import draw_validation
 
     out.print(str(draw_validation(from_environment())), markup=False, highlight=False)
+
+
+@app.command("dbt")
+@one_line_errors
+def dbt_pages() -> None:
+    """Write what dbt knows of models, owners, tests and exposures as one page, and tell where it is."""
+    from datacentre.stages.dbt_pages import write_pages
+
+    out.print(str(write_pages(from_environment())), markup=False, highlight=False)

@@ -48,7 +48,6 @@ for command in (
     marts.check,
     marts.build,
     marts.examine,
-    marts.docs,
     marts.query,
     ingest.verify,
     marts.forget,

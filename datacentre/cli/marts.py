@@ -1,4 +1,4 @@
-"""`check`, `build`, `examine`, `docs`, `query`, `forget`; imports stand inside, they take longer than a query."""
+"""`check`, `build`, `examine`, `query`, `forget`; imports stand inside, they take longer than a query."""
 
 import csv
 import sys
@@ -53,15 +53,6 @@ def build(json: Json = False) -> None:
     with err.status("dbt builds the marts"):
         outcome = build_marts(from_environment())
     print_outcomes("Built with dbt", [outcome], json)
-
-
-@one_line_errors
-def docs() -> None:
-    """Write what dbt knows of models, sources, tests and owners as one page, docs/dbt.html of the home."""
-    from datacentre.stages.dbt_pages import write_pages
-
-    with err.status("dbt writes its documentation"):
-        out.print(write_pages(from_environment()), highlight=False)
 
 
 @one_line_errors
