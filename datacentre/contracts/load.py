@@ -21,6 +21,7 @@ from open_data_contract_standard.model import (
 )
 
 from datacentre import names
+from datacentre.contracts.batch_rule_reader import ENGINE, read_batch_rules, with_references
 from datacentre.contracts.model import (
     BOOKKEEPING,
     CLASSIFICATIONS,
@@ -35,6 +36,7 @@ from datacentre.errors import ContractError
 from datacentre.located_yaml import LocatedYaml, read_located
 
 STANDARD_VERSION = "v3.1.0"
+RECORD_ENGINE = "datacentre"
 OPTIONS = frozenset({"minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern"})
 
 
@@ -55,7 +57,8 @@ def _load_contracts(schemas: Path, stamp: tuple[tuple[str, int, int], ...]) -> d
     files = sorted((schemas / "contracts").glob("*.yaml"))
     if not files:
         raise ContractError(f"no contract found in {schemas / 'contracts'}")
-    return {contract.key: contract for contract in (load_contract(f, schemas) for f in files)}
+    contracts = {contract.key: contract for contract in (load_contract(f, schemas) for f in files)}
+    return with_references(contracts, {f.stem: f for f in files})
 
 
 def _with_published(contract: Contract, schemas: Path) -> Contract:
@@ -149,6 +152,7 @@ class _Reader:
             completeness_percent=self._service_level("completeness", "percent"),
             fields=fields,
             record_rules=self._record_rules(table),
+            batch_rules=read_batch_rules(self._located, table.quality or [], fields),
             grain=self._text("schema.dataGranularityDescription", table.dataGranularityDescription),
         )
         if contract.kafka_key not in {f.name for f in fields if f.required and f.type == "string"}:
@@ -236,10 +240,14 @@ class _Reader:
         return None
 
     def _record_rules(self, table: SchemaObject) -> tuple[RecordRule, ...]:
+        for position, rule in enumerate(table.quality or []):
+            if rule.engine not in (RECORD_ENGINE, ENGINE):
+                where = ("schema", 0, "quality", position)
+                raise self._located.error(where, f"engine {rule.engine!r} is none of {RECORD_ENGINE}, {ENGINE}")
         return tuple(
             RecordRule(str(rule.name), str(rule.implementation), str(rule.description))
             for rule in table.quality or []
-            if rule.engine == "datacentre"
+            if rule.engine == RECORD_ENGINE
         )
 
     def _service_level(self, name: str, unit: str) -> float:

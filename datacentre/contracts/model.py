@@ -4,8 +4,10 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 from datacentre import names
+from datacentre.contracts.batch_rules import BatchRule
 
 FIELD_TYPES = ("string", "integer", "number", "boolean", "date", "timestamp", "array")
 CLASSIFICATIONS = ("direct_identifier", "personal", "public")
@@ -81,7 +83,8 @@ class RecordRule:
 class Contract:
     """One stream: who owns it, what its records hold, what is promised about it.
 
-    `earlier` are the versions published before this one whose records are still taken, newest first.
+    `earlier` are the versions published before this one whose records are still taken, newest first. `looked_up` are
+    the columns in which batch rules of other streams look for a value.
     """
 
     key: str
@@ -104,6 +107,8 @@ class Contract:
     record_rules: tuple[RecordRule, ...]
     grain: str
     earlier: "tuple[Contract, ...]" = ()
+    batch_rules: tuple[BatchRule, ...] = ()
+    looked_up: tuple[str, ...] = ()
 
     @property
     def schema_tag(self) -> str:
@@ -127,5 +132,13 @@ class Contract:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 over the contract and the code lists it refers to, as 64 hex digits."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """SHA-256 over the contract and the code lists it refers to, as 64 hex digits.
+
+        Without the batch rules: where a record goes doesn't depend on them.
+        """
+        return hashlib.sha256(json.dumps(_of_records(self), sort_keys=True).encode()).hexdigest()
+
+
+def _of_records(contract: Contract) -> dict[str, Any]:
+    said = {name: value for name, value in asdict(contract).items() if name not in ("batch_rules", "looked_up")}
+    return said | {"earlier": [_of_records(earlier) for earlier in contract.earlier]}

@@ -8,9 +8,12 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from datacentre.contracts.batch_rule_reader import without_batch_rules
 from datacentre.contracts.model import Contract, Field
 from datacentre.errors import ContractError
+from datacentre.located_yaml import read_located
 
 _FIXED = ("kafka_key", "time_zone", "deletes_by_key")
 _FIXED_OF_FIELD = (
@@ -108,13 +111,17 @@ def publish(contract: Contract, source: Path, schemas: Path) -> Path:
 
 
 def unpublished(contract: Contract, source: Path, schemas: Path) -> str | None:
-    """Why the contract file is not what was published under its version; None where it is."""
+    """Why the contract file is not what was published under its version; None where it is, batch rules aside."""
     target = published_file(schemas, contract.key, contract.version)
     if not target.exists():
         return f"{source}: version {contract.version} is not published; run: datacentre contract publish {contract.key}"
-    if target.read_bytes() != source.read_bytes():
+    if target.read_bytes() != source.read_bytes() and _agreed(target) != _agreed(source):
         return (
             f"{source}: differs from what was published as version {contract.version}; raise its version, then run: "
             f"datacentre contract publish {contract.key}"
         )
     return None
+
+
+def _agreed(file: Path) -> dict[str, Any]:
+    return without_batch_rules(read_located(file).value)
