@@ -3,13 +3,14 @@
 The words come from the contract and the suite; no value of a record is in them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from great_expectations.expectations.expectation import Expectation
 
 from datacentre.contracts import Contract, Field
+from datacentre.contracts.batch_rules import BatchRule
 from datacentre.control.validations import Demand
 from expectations.suite import suite_of
 
@@ -20,7 +21,8 @@ _SHOWN_VALUES = 12
 def demands_of(contract: Contract) -> tuple[Demand, ...]:
     """Of the stream's suite, in its order; made once in a process for a contract."""
     suite = suite_of(contract)
-    return tuple(_demand(contract, e) for e in (*suite.of_batch, *suite.of_records))
+    rules = [_demand(contract, e) for e in (*suite.of_batch, *suite.of_records)]
+    return (*rules, *(demand for rule in contract.batch_rules for demand in _of_rule(rule)))
 
 
 def _demand(contract: Contract, expectation: Expectation) -> Demand:
@@ -32,6 +34,14 @@ def _demand(contract: Contract, expectation: Expectation) -> Demand:
         severity=configuration.severity.value,
         words=_words(contract, configuration),
     )
+
+
+def _of_rule(rule: BatchRule) -> Iterator[Demand]:
+    """Its kind is what is measured: to Great Expectations all measures are columns of one table."""
+    columns = ", ".join(rule.columns) or None
+    words = f"{rule.description} Asked from {rule.measure.minimum_rows} rows on."
+    for name in rule.names:
+        yield Demand(name, rule.measure.measure, columns, rule.severity, words)
 
 
 def _words(contract: Contract, configuration: Any) -> str:

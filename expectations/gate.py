@@ -20,7 +20,8 @@ from great_expectations.expectations.expectation import Expectation
 
 from datacentre import names
 from datacentre.contracts import Contract
-from expectations.suite import suite_of
+from expectations.measure import Measure
+from expectations.suite import measure_suite, suite_of
 
 MAX_RECORD_IDS = 1000
 # Failing rows come back by their label in the frame, which says nothing about the person.
@@ -76,8 +77,8 @@ class Verdict:
         return tuple(f for f in self.failing if f.severity != "critical")
 
 
-def validate(contract: Contract, frame: pd.DataFrame) -> Verdict:
-    """Hold an increment, fetched with `increment_query`, against the stream's suite.
+def validate(contract: Contract, frame: pd.DataFrame, measures: Sequence[Measure] = ()) -> Verdict:
+    """Hold an increment, fetched with `increment_query`, against the stream's suite, and its measures to their limits.
 
     Deletion rows count for the rules of the batch, not for those of the records.
     """
@@ -90,11 +91,12 @@ def validate(contract: Contract, frame: pd.DataFrame) -> Verdict:
         parts = [((*suite.of_batch, *rules), frame)]  # one pass costs Great Expectations less than two
     else:
         parts = [(suite.of_batch, frame)] + ([(rules, live)] if len(live) else [])
-    asked = tuple(a for part, rows in parts for a in _asked(contract, part, rows))
+    asked = [a for part, rows in parts for a in _asked(contract, part, rows)]
+    asked += _measured(contract, measures)
     failures = [a.failure for a in asked if a.failure is not None]
     return Verdict(
         passed=all(f.severity != "critical" for f in failures),
-        asked=asked,
+        asked=tuple(asked),
         suite_hash=suite.hash,
         statistics={
             "rows": len(frame),
@@ -113,14 +115,48 @@ def _with_enough_values(suite: Sequence[Expectation], live: pd.DataFrame) -> Ite
             yield rule
 
 
+def _measured(contract: Contract, measures: Sequence[Measure]) -> list[AskedExpectation]:
+    """A table of one row with a column per measure: the cheapest that Great Expectations can be asked."""
+    if not measures:
+        return []
+    by_column = {f"measure_{place}": measure for place, measure in enumerate(measures)}
+    table = pd.DataFrame({column: [measure.value] for column, measure in by_column.items()})
+    results = _results(contract, measure_suite(by_column), table)
+    met = {result.expectation_config.kwargs["column"] for result in results if result.success}
+    return [
+        AskedExpectation(m.rule, m.asked, _against(m), None if column in met else _beyond(m))
+        for column, m in by_column.items()
+    ]
+
+
+def _against(measure: Measure) -> int:
+    return 0 if measure.rows is None else int(measure.rows.num_rows)
+
+
+def _beyond(measure: Measure) -> FailedExpectation:
+    at_least = f"{measure.at_least:.6g} to " if measure.at_least else "at most "
+    return FailedExpectation(
+        name=measure.rule,
+        column=None,
+        severity=measure.severity,
+        unexpected_count=_against(measure),
+        unexpected_percent=0.0 if measure.rows is None else round(100 * measure.value, 3),
+        record_ids=() if measure.rows is None else _record_ids(measure.rows.to_pandas()),
+        note=f"{measure.of} {measure.value:.6g}, allowed {at_least}{measure.at_most:.6g}",
+    )
+
+
 def _asked(contract: Contract, suite: Sequence[Expectation], frame: pd.DataFrame) -> list[AskedExpectation]:
+    order = {(rule.meta or {})["rule"]: place for place, rule in enumerate(suite)}
+    asked = [_outcome(result, frame) for result in _results(contract, suite, frame)]
+    return sorted(asked, key=lambda a: order[a.name])
+
+
+def _results(contract: Contract, suite: Sequence[Expectation], frame: pd.DataFrame) -> Sequence[Any]:
     batch = _increments().get_batch(batch_parameters={"dataframe": frame})
     named = gx.ExpectationSuite(name=names.suite(contract.key), expectations=list(suite))
-    order = {(rule.meta or {})["rule"]: place for place, rule in enumerate(suite)}
     with _remembered_configurations():
-        results = batch.validate(named, result_format=_RESULT_FORMAT).results
-        asked = [_outcome(result, frame) for result in results]
-    return sorted(asked, key=lambda a: order[a.name])
+        return list(batch.validate(named, result_format=_RESULT_FORMAT).results)
 
 
 @contextmanager

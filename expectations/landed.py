@@ -1,8 +1,10 @@
 """The landed rows of offset ranges, fetched for the gate in pieces that fit in memory."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise, zip_longest
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pyarrow as pa
 from datacentre.contracts import Contract
 from datacentre.control.ranges import OffsetRange
 from expectations.increment import increment_query
+from expectations.observation import observation_query
 from lake.snapshot import Snapshot, files_with
 
 MAX_ROWS = 500_000
@@ -43,13 +46,24 @@ def increments(
         yield Increment(contract, tuple(r for r in together if r is not None), pinned)
 
 
-def fetch(increment: Increment, extra_columns: Mapping[str, str]) -> pd.DataFrame | None:
-    """The increment's rows with the columns of `increment_query`; None when no file can hold any."""
+@dataclass(frozen=True)
+class Rows:
+    """An increment's rows as the suite wants them (`increment_query`) and as batch rules do (`observation_query`)."""
+
+    frame: pd.DataFrame
+    observed: pa.Table
+
+
+def fetch(increment: Increment, extra_columns: Mapping[str, str]) -> Rows | None:
+    """The increment's rows; None when no file can hold any."""
     if not increment.pinned.files:
         return None
-    query = increment_query(increment.contract, extra_columns)
-    with _landed(increment, increment.ranges) as (connection, landed, files):
-        return as_frame(connection.sql(f"with landed as ({landed}) {query}", params=files).to_arrow_table())
+    with _landed(increment, increment.ranges) as (connection, query, files):
+        landed = connection.sql(query, params=files).to_arrow_table()
+        frame = as_frame(connection.sql(increment_query(increment.contract, extra_columns)).to_arrow_table())
+        observed = connection.sql(observation_query(increment.contract)).to_arrow_table()
+    del landed  # DuckDB has found it by its name
+    return Rows(frame, observed)
 
 
 def as_frame(rows: pa.Table) -> pd.DataFrame:
@@ -82,7 +96,13 @@ def _landed(
     inside = " or ".join(
         f"(kafka_partition = {r.partition} and kafka_offset >= {r.start} and kafka_offset < {r.next})" for r in ranges
     )
-    with duckdb.connect() as connection:
+    with _database(os.getpid()).cursor() as connection:
         connection.execute("set TimeZone = 'UTC'")
         rows = f"select * from read_parquet($files, hive_partitioning = false, union_by_name = true) where {inside}"
         yield connection, rows, {"files": list(increment.pinned.files)}
+
+
+@cache
+def _database(process: int) -> duckdb.DuckDBPyConnection:
+    """A database in memory; making one takes longer than a small increment. A fork makes its own."""
+    return duckdb.connect()

@@ -6,19 +6,21 @@ A record rule has the same name here as in the row check (`<field>.required`, `.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import great_expectations.expectations as gxe
 from great_expectations.expectations.expectation import Expectation
+from great_expectations.expectations.metadata_types import FailureSeverity
 
 from datacentre.contracts import Contract, Field
 from datacentre.contracts.columns import own_open_fields
 from expectations.extra import find_extra
 from expectations.increment import computed_rules
+from expectations.measure import Measure
 
 _ENVELOPE = ("event_id", "source", "corrects_event_id")
 
@@ -26,7 +28,7 @@ _ENVELOPE = ("event_id", "source", "corrects_event_id")
 @dataclass(frozen=True)
 class Suite:
     """All that an increment is held against: `of_batch` for every row of it, `of_records` for those that aren't
-    deletions. `hash` is SHA-256 over both, as 64 hex digits."""
+    deletions. `hash` is SHA-256 over both and the contract's batch rules, as 64 hex digits."""
 
     of_batch: tuple[Expectation, ...]
     of_records: tuple[Expectation, ...]
@@ -38,8 +40,24 @@ def suite_of(contract: Contract) -> Suite:
     """The stream's suite; made once in a process for a contract."""
     of_batch = _batch_suite(contract)
     of_records = [*_record_suite(contract), *_extra_suite(contract)]
-    documents = sorted(json.dumps(r.configuration.to_json_dict(), sort_keys=True) for r in (*of_batch, *of_records))
-    return Suite(tuple(of_batch), tuple(of_records), hashlib.sha256("\n".join(documents).encode()).hexdigest())
+    documents = [json.dumps(r.configuration.to_json_dict(), sort_keys=True) for r in (*of_batch, *of_records)]
+    documents += [json.dumps(asdict(rule), sort_keys=True) for rule in contract.batch_rules]
+    digest = hashlib.sha256("\n".join(sorted(documents)).encode()).hexdigest()
+    return Suite(tuple(of_batch), tuple(of_records), digest)
+
+
+def measure_suite(by_column: Mapping[str, Measure]) -> list[Expectation]:
+    """One expectation per measure, over the column of a one-row table that holds it: its maximum is its value."""
+    return [
+        gxe.ExpectColumnMaxToBeBetween(
+            column=column,
+            min_value=measure.at_least,
+            max_value=measure.at_most,
+            severity=FailureSeverity(measure.severity),
+            meta={"rule": measure.rule},
+        )
+        for column, measure in by_column.items()
+    ]
 
 
 def _batch_suite(contract: Contract) -> list[Expectation]:

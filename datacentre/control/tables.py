@@ -219,3 +219,32 @@ erasure = sa.Table(
     sa.Column("certificate_sha256", sa.String, nullable=False),
     sqlite_autoincrement=True,
 )
+
+# What has landed by hour of the broker's clock: each row of the lake is counted once, when it is first checked.
+# `is_opening` marks the row by which a stream first reached an hour. `counts` is by column and class.
+hour_profile = sa.Table(
+    "hour_profile",
+    metadata,
+    sa.Column("stream", sa.String, primary_key=True),
+    sa.Column("hour", Instant, primary_key=True),
+    sa.Column("partition", sa.Integer, primary_key=True),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("first_offset", sa.BigInteger, nullable=False),
+    sa.Column("next_offset", sa.BigInteger, nullable=False),
+    sa.Column("is_opening", sa.Boolean, nullable=False),
+    sa.Column("counts", sa.JSON, nullable=False),
+    sa.Index("hour_profile_position", "stream", "partition", "next_offset"),
+    sa.Index("hour_profile_opening", "stream", "is_opening", "hour"),
+)
+
+# Where a value first landed. `key` is a hash over stream, columns and values; `landed_on` counts days from 1970 and is
+# null where the value is never forgotten.
+landed_key = sa.Table(
+    "landed_key",
+    metadata,
+    sa.Column("key", _Number, primary_key=True, autoincrement=False),
+    sa.Column("kafka_partition", sa.Integer, nullable=False),
+    sa.Column("kafka_offset", sa.BigInteger, nullable=False),
+    sa.Column("landed_on", sa.Integer),
+    sa.Index("landed_key_age", "landed_on"),
+)

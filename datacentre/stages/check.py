@@ -24,6 +24,7 @@ from datacentre.errors import DataCentreError
 from datacentre.settings import Settings
 from datacentre.stages.held import tell_held
 from datacentre.stages.outcome import Outcome, store
+from expectations.batch import measure_batch
 from expectations.extra import find_extra
 from expectations.landed import Increment, fetch, increments
 from lake.decisions import ranges_of
@@ -85,7 +86,7 @@ def _reopen_replayed(settings: Settings, control: sa.Engine, contract: Contract)
 
 def _certify(control: sa.Engine, increment: Increment, tally: "_Tally") -> None:
     """One increment passes or is held as a whole; each of its ranges gets a certificate."""
-    rows, judgement = _judge(increment)
+    rows, judgement = _judge(control, increment)
     try:
         numbers = record(control, increment.contract.key, increment.ranges, judgement)
     except OverlappingCertificate as overtaken:
@@ -94,20 +95,21 @@ def _certify(control: sa.Engine, increment: Increment, tally: "_Tally") -> None:
         tally.add(rows, judgement, numbers)
 
 
-def _judge(increment: Increment) -> tuple[int, Judgement]:
+def _judge(control: sa.Engine, increment: Increment) -> tuple[int, Judgement]:
     contract = increment.contract
     extra = find_extra(contract.key) if increment.pinned.files else None
-    frame = fetch(increment, {} if extra is None else extra.COLUMNS)
-    if frame is None or frame.empty:
+    rows = fetch(increment, {} if extra is None else extra.COLUMNS)
+    if rows is None or rows.frame.empty:
         reason = "no landed row in these offsets"
         return 0, Judgement(Status.PASSED, reason, (), contract.hash, "", increment.pinned.version)
     # These take seconds to import: only when there is something to check.
     from expectations.demands import demands_of
     from expectations.gate import validate
 
-    verdict = validate(contract, frame)
+    measures = measure_batch(control, contract, increment.ranges, rows.observed)
+    verdict = validate(contract, rows.frame, measures)
     failing = tuple(Failing(f.name, f.severity, f.unexpected_count, f.record_ids, f.note) for f in verdict.failing)
-    return len(frame), Judgement(
+    return len(rows.frame), Judgement(
         status=Status.PASSED if verdict.passed else Status.HELD,
         reason=_reason(failing),
         failing=failing,
@@ -119,7 +121,7 @@ def _judge(increment: Increment) -> tuple[int, Judgement]:
             demands=demands_of(contract),
             results=tuple(Result(a.name, a.rows, a.unexpected_count, a.failure is None) for a in verdict.asked),
             is_passed=verdict.passed,
-            rows=len(frame),
+            rows=len(rows.frame),
             deletions=int(verdict.statistics["deletions"]),
             seconds=verdict.statistics["seconds"],
         ),
@@ -154,6 +156,7 @@ class _Tally:
             self.certificates += numbers
         else:
             self.held += numbers
+        if judgement.failing:
             self.reasons.append(judgement.reason)
         for item in judgement.failing:
             self.failing.setdefault(item.severity, Counter())[item.expectation] += item.unexpected_count

@@ -13,8 +13,9 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from datacentre.control import landed_keys, profiles
 from datacentre.control.source_positions import load_position, store_position
-from datacentre.control.store import opened
+from datacentre.control.store import opened, writing
 from datacentre.control.validation_summary import DAY, WHOLE, forget_validations, summaries, summarise
 from datacentre.errors import ContractError, SourceUnavailable
 from datacentre.services import postgresql, process
@@ -152,6 +153,24 @@ def test_where_it_cannot_run_a_new_home_gets_sqlite_and_is_told_why(
 def test_an_unknown_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="DATACENTRE_DATABASE='oracle' must be one of sqlite, postgresql"):
         home_settings(tmp_path, DATACENTRE_DATABASE="oracle")
+
+
+def test_keys_and_profiles_are_kept_as_in_sqlite(server: Settings) -> None:
+    hour, stream = datetime(2025, 6, 2, 12, tzinfo=UTC), "rcsc__service_feedback"
+    with opened(server.control_url) as store:
+        with writing(store) as connection:
+            landed_keys.remember(connection, [(2**62, 0, 10), (-5, 0, 11)], hour.date())
+            landed_keys.remember(connection, [(2**62, 1, 0), (7, 1, 1)], None)
+            landed_keys.remember(connection, [], None)
+            profiles.add(connection, stream, [profiles.Slice(hour, 0, 2, 10, 12, {"class__rating": {"<2": 2}})], {})
+        assert landed_keys.landed_elsewhere(store, [(2**62, 1, 0), (7, 1, 1), (-5, 0, 11)]) == [(2**62, 1, 0)]
+        with writing(store) as connection:
+            landed_keys.forget_before(connection, hour.date() + timedelta(days=landed_keys.KEPT_DAYS + 1))
+        assert landed_keys.landed(store, [(2**62, 9, 9), (7, 9, 9)]) == [(7, 9, 9)]
+        assert profiles.positions(store, stream) == {0: 12}
+        day = hour.replace(hour=0)
+        counts = profiles.counts_by_day(store, stream, day, day + profiles.DAY)
+        assert counts == {day: {"class__rating": {"<2": 2}}}
 
 
 def test_a_backup_of_sqlite_becomes_a_home_with_postgresql_and_back(tmp_path: Path) -> None:

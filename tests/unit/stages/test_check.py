@@ -106,8 +106,8 @@ def test_large_ranges_are_cut_by_rows_and_lose_none(
         pieces = [r for part in parts for r in part.ranges if r.partition == whole.partition]
         assert (pieces[0].start, pieces[-1].next) == (whole.start, whole.next)
         assert all(a.next == b.start for a, b in pairwise(pieces))
-    frames = [fetch(part, {}) for part in parts]
-    sizes = [0 if frame is None else len(frame) for frame in frames]
+    fetched = [fetch(part, {}) for part in parts]
+    sizes = [0 if rows is None else len(rows.frame) for rows in fetched]
     assert sum(sizes) == 14
     assert max(sizes) <= max(max_rows, len(ranges))
     assert DeltaTable(settings.lake / "landed" / STREAM).version() == parts[0].pinned.version
