@@ -45,6 +45,11 @@ class MartsFile:
             database.register("fresh", pa.Table.from_pylist(full, schema=schema))
             database.execute(f"insert into lake.{key} from fresh")
 
+    def forget(self, key: str) -> None:
+        """Take all rows of a stream away again."""
+        with duckdb.connect(str(self.path)) as database:
+            database.execute(f"delete from lake.{key}")
+
     def dbt(self, *arguments: str) -> None:
         """Run dbt here; a failing node fails the test with its message."""
         result = dbtRunner().invoke(
