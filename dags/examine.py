@@ -4,11 +4,13 @@ A build tests what it adds, so that its cost doesn't grow with history. This run
 each stream has been silent; a failure is an alert that names the test and its file.
 """
 
-from airflow.sdk import dag, task
+from datetime import timedelta
+
+from airflow.sdk import CronTriggerTimetable, dag, task
 
 
 @dag(
-    schedule="0 21 * * *",
+    schedule=CronTriggerTimetable("0 21 * * *", timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
     max_active_runs=1,
     doc_md=__doc__,
