@@ -7,6 +7,7 @@ import pytest
 
 from datacentre import names
 from datacentre.settings import REPOSITORY
+from datacentre.stages.backup import complete, read_manifest
 
 DAGS = REPOSITORY / "dags"
 STREAMS = sorted(path.stem for path in (REPOSITORY / "schemas" / "contracts").glob("*.yaml"))
@@ -68,6 +69,14 @@ def test_who_works_in_the_marts_takes_the_writers_slot(bag) -> None:
     pools = {task.task_id: task.pool for dag in bag.dags.values() for task in dag.tasks}
 
     assert {task_id for task_id, pool in pools.items() if pool == "marts_writer"} == {"publish", "test_everything"}
+
+
+def test_the_nights_tasks_run_over_an_empty_centre(bag, airflow_settings) -> None:
+    bag.dags["upkeep"].get_task("keep_up").python_callable()
+    bag.dags["backup"].get_task("back_up_centre").python_callable()
+
+    (made,) = complete(airflow_settings.backups)
+    assert read_manifest(made).database == "postgresql"
 
 
 def test_build_announces_the_marts(bag) -> None:
