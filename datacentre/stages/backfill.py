@@ -71,9 +71,9 @@ def _range(
 ) -> OffsetRange:
     """Raises CheckFailed naming what can't be read again."""
     table = open_table(settings.lake, contract, "landed")
-    if table is None or partition not in topic.first_offsets or bound_topic(table) != topic.identity:
+    first, position = topic.first_offsets.get(partition), landed_positions(settings.lake, contract).get(partition, 0)
+    if table is None or first is None or position == 0 or bound_topic(table) != topic.identity:
         raise CheckFailed(f"{contract.key}: the lake has nothing of partition {partition} of topic {topic.identity}")
-    first, position = topic.first_offsets[partition], landed_positions(settings.lake, contract).get(partition, 0)
     start = first if start is None else start
     following = position if following is None else following
     if not first <= start < following <= position:

@@ -154,7 +154,9 @@ def _copy_rest(settings: Settings, draft: Path, earlier: Path) -> None:
 
 
 def _expire(place: Path, limit: datetime) -> list[str]:
-    """Delete the backups of before `limit`, but never the newest one."""
+    """Delete the backups of before `limit`, but never the newest one. Only that keeps its marts: they can be built."""
+    for folder in complete(place)[:-1]:
+        shutil.rmtree(folder / "marts", ignore_errors=True)
     old = [f for f in complete(place)[:-1] if datetime.strptime(f.name, _NAME).replace(tzinfo=UTC) < limit]
     for folder in old:
         shutil.rmtree(folder)

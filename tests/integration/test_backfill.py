@@ -121,6 +121,8 @@ def test_a_check_completes_what_a_dead_backfill_left(
 def test_what_the_topic_no_longer_has_is_named(
     centre: Settings, mistaken: Settings, contracts: dict[str, Contract]
 ) -> None:
+    with pytest.raises(CheckFailed, match="the lake has nothing of partition 7"):
+        backfill(centre, STREAM, 7, "pema")
     delete_below(centre.bootstrap_servers, STREAM, {0: 500})
     with pytest.raises(CheckFailed, match=r"partition 0: offsets 100 to 899 .* from 500 on"):
         backfill(centre, STREAM, 0, "pema", 100, 900)

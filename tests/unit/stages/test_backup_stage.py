@@ -24,6 +24,7 @@ from datacentre.stages import backup as backup_stage
 from datacentre.stages import restore as restore_stage
 from datacentre.stages.backup import backup, backup_places, complete, read_manifest
 from datacentre.stages.restore import restore
+from lake.marts import published
 from lake.offsets import held_offsets
 from lake.tables import table_folder
 from lake.upkeep import keep_up
@@ -125,6 +126,20 @@ def test_it_survives_the_vacuum_of_the_lake(
         restored = replace(settings, home=tmp_path / f"restored-{number}")
         restore(replace(restored, control_url=restored.own_control_url), folder)
         assert offsets(restored, contract) == list(range(120))
+
+
+def test_only_the_newest_keeps_the_marts(settings: Settings, commit: Commit, tmp_path: Path) -> None:
+    commit(0, 10)
+    settings.marts.mkdir()
+    for number in (1, 2):
+        (settings.marts / f"centre-{number}.duckdb").write_text(f"version {number}")
+        (settings.marts / "CURRENT").write_text(f"centre-{number}.duckdb")
+        backup(settings)
+    for folder, kept in zip(complete(settings.backups), (False, True), strict=True):
+        restored = replace(settings, home=tmp_path / folder.name)
+        restore(replace(restored, control_url=restored.own_control_url), folder)
+        assert restored.marts.exists() is kept
+    assert published(restored.marts).read_text() == "version 2"
 
 
 def aged(made: Path, days: int) -> Path:
