@@ -47,7 +47,7 @@
     {% set oldest %}
         select coalesce(min(first_certificate), 0) from {{ ref('int_touched_record') }} where stream_key = '{{ key }}'
     {% endset %}
-    {{ return(run_query(oldest).columns[0].values()[0]) }}
+    {{ return(run_query(oldest).columns[0].values()[0] if execute else 0) }}
 {% endmacro %}
 
 {# Whether rows of the model say which certificate they come from. #}

@@ -1,10 +1,10 @@
 {% set facts = ['fct_service_case', 'fct_hospital_visit', 'fct_service_feedback'] %}
 {% for fact in facts %}
-    select person_key from {{ ref(fact) }}
+    select fact.person_key from {{ ref(fact) }} as fact
     where
-        person_key is not null
+        fact.person_key is not null
         {% if is_increment() %}
-            and person_key in ({{ touched_persons() }})
+            and {{ is_new('fact') }}
         {% endif %}
     {{ 'union' if not loop.last }}
 {% endfor %}
