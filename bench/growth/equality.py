@@ -9,7 +9,8 @@ from lake.marts import published
 
 # What a build touches is another for each build.
 _TABLES = """select schema_name || '.' || table_name from duckdb_tables()
-    where database_name = 'full_build' and schema_name in ('marts', 'intermediate') and table_name not like 'int_touched%'
+    where database_name = 'full_build' and schema_name in ('marts', 'intermediate')
+        and table_name not like 'int_touched%'
     order by all"""
 
 
