@@ -13,7 +13,7 @@ from datacentre.control.store import writing
 from expectations.history_measures import history_measures
 from expectations.increment_measures import increment_measures
 from expectations.measure import Measure
-from expectations.observation import key_column, key_sets, keys, slices
+from expectations.observation import keys, remembered, slices
 
 
 def measure_batch(
@@ -43,9 +43,8 @@ def _count(control: sa.Engine, contract: Contract, observed: pa.Table) -> None:
     live = new.filter(pc.invert(new["is_deleted"]))
     with writing(control) as connection:
         profiles.add(connection, contract.key, parts, counted)
-        for names in key_sets(contract):
-            is_kept = len(names) == 1 and names[0] in contract.looked_up
-            landed_keys.remember(connection, keys(live, key_column(names)), None if is_kept else newest)
+        for column in remembered(contract):
+            landed_keys.remember(connection, keys(live, column))
         landed_keys.forget_before(connection, newest)
 
 

@@ -11,7 +11,7 @@ from datacentre.contracts.batch_rules import BatchRule, ClockSkew, Freshness, Kn
 from datacentre.control.landed_keys import landed, landed_elsewhere
 from datacentre.control.profiles import HOUR, last_hour
 from expectations.measure import Measure, of_whole, share_of
-from expectations.observation import key_column, keys, reference_column
+from expectations.observation import event_key, keys, reference_column
 
 _ORIGIN = ("kafka_partition", "kafka_offset")
 
@@ -38,7 +38,7 @@ def increment_measures(control: sa.Engine, contract: Contract, observed: pa.Tabl
 
 
 def _unique(control: sa.Engine, rule: BatchRule, measure: Unique, live: pa.Table) -> Iterator[Measure]:
-    asked = keys(live, key_column(measure.columns))
+    asked = keys(live, event_key(measure.columns))
     if len(asked) >= measure.minimum_rows:
         repeated = landed_elsewhere(control, asked)
         yield share_of(rule, measure.at_most, _origins(row[1:] for row in repeated), len(asked))

@@ -1,7 +1,7 @@
 """What the batch rules look at in a row: its hour, how late it came, its keys and its classes; no value of a person.
 
-One query over the rows of an increment. A key is 63 bits of MD5 over stream, columns and values: among a hundred
-million keys two are equal with a probability of one in two thousand.
+One query over the rows of an increment. A key is made of MD5 over stream, columns and values: 48 bits beside the day of
+an event, 63 bits elsewhere. Among a million events of a day any two share one with a probability of 0.002.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from datacentre.contracts import Contract
 from datacentre.contracts.batch_rules import CodeShares, Distribution, Drift, Known, Unique
-from datacentre.control.landed_keys import Landed
+from datacentre.control.landed_keys import DAY_BITS, HASH_BITS, Landed
 from datacentre.control.profiles import Slice, merged
 
 NONE = "(none)"
@@ -39,9 +39,10 @@ def observation_query(contract: Contract) -> str:
         f"epoch(broker_time - coalesce(event_time, cast(event_date + 1 as timestamp) {zone})) / 60 as age_minutes",
         f"epoch(coalesce(event_time, cast(event_date as timestamp) {zone}) - broker_time) / 60 as ahead_minutes",
     ]
-    columns += [f'{_key(contract.key, names, names)} as "{key_column(names)}"' for names in key_sets(contract)]
+    columns += [f'{_event_key(contract.key, names)} as "{event_key(names)}"' for names in _unique(contract)]
+    columns += [f'{_value_key(contract.key, name, name)} as "{value_key(name)}"' for name in contract.looked_up]
     columns += [
-        f'{_key(*_target(s), [column])} as "{reference_column(column, s)}"' for column, s in _references(contract)
+        f'{_value_key(*_target(s), column)} as "{reference_column(column, s)}"' for column, s in _references(contract)
     ]
     columns += [
         f'case when not is_deleted then {_class(rule)} end as "{class_column(rule)}"' for rule in _drifts(contract)
@@ -49,14 +50,17 @@ def observation_query(contract: Contract) -> str:
     return f"select {', '.join(columns)} from landed order by kafka_partition, kafka_offset"
 
 
-def key_sets(contract: Contract) -> list[tuple[str, ...]]:
-    """The sets of columns whose values are remembered once they have landed."""
-    unique = {r.measure.columns for r in contract.batch_rules if isinstance(r.measure, Unique)}
-    return sorted(unique | {(column,) for column in contract.looked_up})
+def remembered(contract: Contract) -> list[str]:
+    """The key columns that are noted once their rows have landed."""
+    return [event_key(names) for names in _unique(contract)] + [value_key(name) for name in contract.looked_up]
 
 
-def key_column(names: Sequence[str]) -> str:
-    return f"key__{'__'.join(names)}"
+def event_key(names: Sequence[str]) -> str:
+    return f"event_key__{'__'.join(names)}"
+
+
+def value_key(name: str) -> str:
+    return f"value_key__{name}"
 
 
 def reference_column(column: str, source: str) -> str:
@@ -120,15 +124,30 @@ def _references(contract: Contract) -> Iterator[tuple[str, str]]:
             yield from ((rule.measure.column, source) for source in rule.measure.sources)
 
 
-def _target(source: str) -> tuple[str, list[str]]:
+def _unique(contract: Contract) -> list[tuple[str, ...]]:
+    return sorted({r.measure.columns for r in contract.batch_rules if isinstance(r.measure, Unique)})
+
+
+def _target(source: str) -> tuple[str, str]:
     stream, _, column = source.partition(".")
-    return stream, [column]
+    return stream, column
 
 
-def _key(stream: str, columns: Iterable[str], values: Iterable[str]) -> str:
-    """Null where a value is."""
+def _event_key(stream: str, columns: Sequence[str]) -> str:
+    """The day of the event, then the hash: a repeat is of the same day. Null where a value is."""
+    day = f"cast((event_date - date '1970-01-01') & {2**DAY_BITS - 1} as bigint) << {HASH_BITS}"
+    return f"({day}) | cast({_hash(stream, columns, columns)} >> {64 - HASH_BITS} as bigint)"
+
+
+def _value_key(stream: str, column: str, value: str) -> str:
+    """Below 0. Null where the value is."""
+    return f"-1 - cast({_hash(stream, [column], [value])} >> 1 as bigint)"
+
+
+def _hash(stream: str, columns: Iterable[str], values: Iterable[str]) -> str:
+    """64 bits, the same for equal values of a stream's columns whoever asks."""
     parts = [f"'{stream} {','.join(columns)}'", *(f'cast("{value}" as varchar)' for value in values)]
-    return f"cast(md5_number_lower({_SEPARATOR.join(parts)}) >> 1 as bigint)"
+    return f"md5_number_lower({_SEPARATOR.join(parts)})"
 
 
 def _class(rule: Drift) -> str:

@@ -1,4 +1,8 @@
-"""Where a value first landed: answers for the keys of one increment, whatever the length of history."""
+"""Where a value first landed: answers for the keys of one increment, whatever the length of history.
+
+A key of an event has the day of the event in its upper bits: the keys of an increment lie close together, so that a
+database touches few pages for them however many there are. Keys that are looked up by value lie anywhere, below 0.
+"""
 
 import json
 from collections.abc import Sequence
@@ -8,8 +12,10 @@ import sqlalchemy as sa
 
 from datacentre.control.tables import landed_key
 
-KEPT_DAYS = 35
-"""How long a key is remembered that no other stream looks up: longer than any retry or a file sent again by month."""
+KEPT_DAYS = 100
+"""How long the key of an event is remembered, by the day of the event: longer than any retry or a quarter's file."""
+
+DAY_BITS, HASH_BITS = 15, 48
 
 Landed = tuple[int, int, int]
 """Key, partition, offset."""
@@ -23,23 +29,23 @@ _GIVEN = {
 }
 
 
-def remember(connection: sa.Connection, rows: Sequence[Landed], landed_on: date | None) -> None:
-    """Note the keys that aren't known yet, in the given order; with a day, for KEPT_DAYS from it, else for good."""
-    day = None if landed_on is None else (landed_on - _EPOCH).days
+def remember(connection: sa.Connection, rows: Sequence[Landed]) -> None:
+    """Note the keys that aren't known yet, in the given order."""
     connection.execute(
         sa.text(
-            f"""insert into landed_key (key, kafka_partition, kafka_offset, landed_on)
-            select key, kafka_partition, kafka_offset, :day from ({_given(connection)}) as given where true
+            f"""insert into landed_key (key, kafka_partition, kafka_offset)
+            select key, kafka_partition, kafka_offset from ({_given(connection)}) as given where true
             on conflict (key) do nothing"""
-        ).bindparams(sa.bindparam("day", type_=sa.Integer)),
-        {"given": json.dumps(rows), "day": day},
+        ),
+        {"given": json.dumps(rows)},
     )
 
 
 def forget_before(connection: sa.Connection, newest: date) -> None:
-    """Drop what is older than KEPT_DAYS on the day `newest`."""
+    """Drop the keys of events that are older than KEPT_DAYS on the day `newest`."""
     oldest = (newest - _EPOCH).days - KEPT_DAYS
-    connection.execute(landed_key.delete().where(landed_key.c.landed_on < oldest))
+    key = landed_key.c.key
+    connection.execute(landed_key.delete().where(key >= 0, key < oldest << HASH_BITS))
 
 
 def landed_elsewhere(engine: sa.Engine, rows: Sequence[Landed]) -> list[Landed]:

@@ -237,14 +237,12 @@ hour_profile = sa.Table(
     sa.Index("hour_profile_opening", "stream", "is_opening", "hour"),
 )
 
-# Where a value first landed. `key` is a hash over stream, columns and values; `landed_on` counts days from 1970 and is
-# null where the value is never forgotten.
+# Where a value first landed. `key` is a hash over stream, columns and values; from 0 on it begins with the day of the
+# event and is forgotten with it, below 0 it is kept.
 landed_key = sa.Table(
     "landed_key",
     metadata,
     sa.Column("key", _Number, primary_key=True, autoincrement=False),
     sa.Column("kafka_partition", sa.Integer, nullable=False),
     sa.Column("kafka_offset", sa.BigInteger, nullable=False),
-    sa.Column("landed_on", sa.Integer),
-    sa.Index("landed_key_age", "landed_on"),
 )

@@ -9,7 +9,15 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datacentre.control.landed_keys import KEPT_DAYS, Landed, forget_before, landed, landed_elsewhere, remember
+from datacentre.control.landed_keys import (
+    HASH_BITS,
+    KEPT_DAYS,
+    Landed,
+    forget_before,
+    landed,
+    landed_elsewhere,
+    remember,
+)
 from datacentre.control.store import opened, writing
 from datacentre.control.tables import landed_key
 
@@ -22,9 +30,9 @@ def control(tmp_path: Path) -> Iterator[sa.Engine]:
         yield engine
 
 
-def note(control: sa.Engine, rows: list[Landed], day: date | None = TODAY) -> None:
+def note(control: sa.Engine, rows: list[Landed]) -> None:
     with writing(control) as connection:
-        remember(connection, rows, day)
+        remember(connection, rows)
 
 
 def test_the_first_place_of_a_key_stays(control: sa.Engine) -> None:
@@ -35,13 +43,13 @@ def test_the_first_place_of_a_key_stays(control: sa.Engine) -> None:
     assert landed(control, [(7, 5, 5), (9, 1, 1)]) == [(7, 5, 5)]
 
 
-def test_keys_are_forgotten_by_age_but_for_those_that_are_looked_up(control: sa.Engine) -> None:
-    note(control, [(1, 0, 0)], TODAY - timedelta(days=KEPT_DAYS + 1))
-    note(control, [(2, 0, 1)], TODAY - timedelta(days=KEPT_DAYS))
-    note(control, [(3, 0, 2)], None)
+def test_keys_of_old_events_are_forgotten_but_not_those_that_are_looked_up(control: sa.Engine) -> None:
+    oldest = (TODAY - timedelta(days=KEPT_DAYS) - date(1970, 1, 1)).days << HASH_BITS
+    note(control, [(oldest - 1, 0, 0), (oldest, 0, 1), (0, 0, 2), (-1, 0, 3), (-(2**63), 0, 4)])
     with writing(control) as connection:
         forget_before(connection, TODAY)
-    assert landed(control, [(1, 9, 9), (2, 9, 9), (3, 9, 9)]) == [(2, 9, 9), (3, 9, 9)]
+    asked = [(key, 9, 9) for key in (oldest - 1, oldest, 0, -1, -(2**63))]
+    assert landed(control, asked) == [asked[1], *asked[3:]]
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

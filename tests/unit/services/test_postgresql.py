@@ -159,14 +159,14 @@ def test_keys_and_profiles_are_kept_as_in_sqlite(server: Settings) -> None:
     hour, stream = datetime(2025, 6, 2, 12, tzinfo=UTC), "rcsc__service_feedback"
     with opened(server.control_url) as store:
         with writing(store) as connection:
-            landed_keys.remember(connection, [(2**62, 0, 10), (-5, 0, 11)], hour.date())
-            landed_keys.remember(connection, [(2**62, 1, 0), (7, 1, 1)], None)
-            landed_keys.remember(connection, [], None)
+            landed_keys.remember(connection, [(2**50, 0, 10), (-5, 0, 11)])
+            landed_keys.remember(connection, [(2**50, 1, 0), (-(2**63), 1, 1)])
+            landed_keys.remember(connection, [])
             profiles.add(connection, stream, [profiles.Slice(hour, 0, 2, 10, 12, {"class__rating": {"<2": 2}})], {})
-        assert landed_keys.landed_elsewhere(store, [(2**62, 1, 0), (7, 1, 1), (-5, 0, 11)]) == [(2**62, 1, 0)]
+        assert landed_keys.landed_elsewhere(store, [(2**50, 1, 0), (-5, 0, 11)]) == [(2**50, 1, 0)]
         with writing(store) as connection:
-            landed_keys.forget_before(connection, hour.date() + timedelta(days=landed_keys.KEPT_DAYS + 1))
-        assert landed_keys.landed(store, [(2**62, 9, 9), (7, 9, 9)]) == [(7, 9, 9)]
+            landed_keys.forget_before(connection, hour.date())
+        assert landed_keys.landed(store, [(2**50, 9, 9), (-(2**63), 9, 9)]) == [(-(2**63), 9, 9)]
         assert profiles.positions(store, stream) == {0: 12}
         day = hour.replace(hour=0)
         counts = profiles.counts_by_day(store, stream, day, day + profiles.DAY)
