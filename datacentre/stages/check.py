@@ -24,6 +24,7 @@ from datacentre.errors import DataCentreError
 from datacentre.settings import Settings
 from datacentre.stages.held import tell_held
 from datacentre.stages.outcome import Outcome, store
+from datacentre.stages.warned import tell_warned
 from expectations.batch import measure_batch
 from expectations.extra import find_extra
 from expectations.landed import Increment, fetch, increments
@@ -37,8 +38,8 @@ def check(settings: Settings, streams: Sequence[str] | None = None) -> tuple[Out
     """Certify every landed range that no certificate covers; one outcome per stream that had any.
 
     A failing increment is held with its reason and record ids, and doesn't stop what comes after:
-    `detail["held"]` names its certificates. A stream that can't be read doesn't stop the others: its
-    outcome has no rows and an `error` in `detail`.
+    `detail["held"]` names its certificates. One that only breaks warnings is certified, and told by an alert. A stream
+    that can't be read doesn't stop the others: its outcome has no rows and an `error` in `detail`.
     """
     contracts = choose(load_contracts(settings.schemas), streams)
     done: list[Outcome] = []
@@ -49,6 +50,7 @@ def check(settings: Settings, streams: Sequence[str] | None = None) -> tuple[Out
                 tell_held(settings, control, key)
             except DataCentreError as problem:
                 done.append(_unread(key, problem))
+        tell_warned(settings, control, done)
     return tuple(done)
 
 

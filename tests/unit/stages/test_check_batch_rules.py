@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from connectors.sink.batch import Batch, Chunk
 from connectors.sink.split import Splitter
 from datacentre.contracts import load_contracts
 from datacentre.control import certificates
+from datacentre.control.alerts import open_alerts
 from datacentre.control.store import opened
+from datacentre.control.tables import alert
 from datacentre.pseudonym import PseudonymKey
 from datacentre.settings import REPOSITORY, Settings, from_environment
 from datacentre.stages.check import check
@@ -74,6 +77,11 @@ def _feedback(number: int) -> dict[str, Any]:
     }
 
 
+def alerts(settings: Settings) -> list[tuple[str, str, str]]:
+    with opened(settings.control_url) as control:
+        return [(a.kind, a.stream, a.text) for a in open_alerts(control)]
+
+
 def test_a_warning_tells_and_lets_the_increment_through(settings: Settings, land: Land) -> None:
     land(0, range(60))
     (first,) = check(settings)
@@ -84,6 +92,21 @@ def test_a_warning_tells_and_lets_the_increment_through(settings: Settings, land
     assert second.detail["warning"] == {"batch.events_once": 40}
     told = "warning: batch.events_once (share of 60 rows 0.666667, allowed at most 0.02)"
     assert second.detail["reasons"] == [told]
+    assert alerts(settings) == [("warned", STREAM, told)]
+
+
+def test_an_alert_of_warnings_is_over_after_an_hour_without_one(settings: Settings, land: Land) -> None:
+    land(0, range(60))
+    land(1, range(60))
+    check(settings)
+    assert [kind for kind, _, _ in alerts(settings)] == ["warned"]
+    land(0, range(100, 160))
+    check(settings)
+    assert [kind for kind, _, _ in alerts(settings)] == ["warned"]
+    with opened(settings.control_url) as control, control.begin() as connection:
+        connection.execute(alert.update().values(seen_at=datetime.now(UTC) - timedelta(minutes=61)))
+    check(settings)
+    assert alerts(settings) == []
 
 
 def test_a_critical_rule_holds_with_record_ids_and_does_so_again(settings: Settings, land: Land) -> None:
