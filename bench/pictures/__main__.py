@@ -21,6 +21,7 @@ _WIDTH, _HEIGHT = 1500, 900
 _SETTLE_SECONDS = 2.5
 _FOLDER = REPOSITORY / "docs" / "images"
 _DRAWN = "document.querySelectorAll('.react-flow__node').length >= {nodes}"
+_HAS_EVENTS = " && !document.body.innerText.includes('No Asset Events')"
 
 
 @one_line_errors
@@ -45,7 +46,7 @@ def _log_in(tab: Page, settings: Settings) -> None:
     tab.type("input[name=password]", password(settings))
     tab.run("document.querySelector('button[type=submit]').click()")
     tab.wait("location.pathname === '/' && document.body?.innerText.includes('Dags')")
-    kept = {"default_dag_view": "graph", "dependencies-check": "all", "dependencies-build": "immediate"}
+    kept = {"default_dag_view": "graph", "dependencies-check": "all"}
     for key, value in kept.items():
         tab.run(f"localStorage.setItem({key!r}, {json.dumps(json.dumps(value))})")
 
@@ -55,9 +56,9 @@ def _views(settings: Settings) -> list[tuple[str, str, str]]:
     assets = Client(settings).get("/assets?limit=100")["assets"]
     marts = next(a["id"] for a in assets if a["uri"].startswith(names.marts_asset()))
     return [
-        ("dags", "/dags", "document.body?.innerText.includes('reconcile')"),
+        ("dags", "/dags?tags=flow", "document.body?.innerText.includes('3 Dags')"),
         ("check", "/dags/check", _DRAWN.format(nodes=2)),
-        ("chain", f"/assets/{marts}", _DRAWN.format(nodes=3)),
+        ("chain", f"/assets/{marts}", _DRAWN.format(nodes=3) + _HAS_EVENTS),
     ]
 
 
