@@ -1,6 +1,7 @@
 """Topics: created from the contracts, described by their ids."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +24,8 @@ BOOTSTRAP_MS = 5_000
 """How long a broker may take to answer for the first time before the user is told that none does."""
 
 _HOUR_MS = 3_600_000
+_KNOWN_SECONDS = 30.0
+_PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,10 @@ def unreachable(bootstrap_servers: str, problem: Exception) -> SourceUnavailable
 
 
 def create_topics(bootstrap_servers: str, contracts: Iterable[Contract]) -> tuple[str, ...]:
-    """Create the topics that are missing; returns their names."""
+    """Create the topics that are missing; returns their names once the broker can describe them.
+
+    Raises SourceUnavailable where it doesn't within 30 seconds.
+    """
     admin = admin_client(bootstrap_servers)
     created = []
     try:
@@ -92,6 +98,7 @@ def create_topics(bootstrap_servers: str, contracts: Iterable[Contract]) -> tupl
             except TopicAlreadyExistsError:
                 continue
             created.append(name)
+        _wait_for(admin, created)
     except KafkaError as problem:
         raise unreachable(bootstrap_servers, problem) from None
     finally:
@@ -106,6 +113,18 @@ def _new_topic(name: str, contract: Contract) -> NewTopic:
         replication_factor=1,
         topic_configs=topic_settings(contract),
     )
+
+
+def _wait_for(admin: KafkaAdminClient, created: Sequence[str]) -> None:
+    """A broker confirms a topic a moment before its own list of topics has it."""
+    deadline = time.monotonic() + _KNOWN_SECONDS
+    missing = set(created)
+    while missing:
+        described = admin.describe_topics(sorted(missing))
+        missing -= {t["name"] for t in described if t["error_code"] == NoError.errno and t["partitions"]}
+        if missing and time.monotonic() > deadline:
+            raise SourceUnavailable(f"created, but not known to the broker: {', '.join(sorted(missing))}; try again")
+        time.sleep(_PAUSE_SECONDS if missing else 0)
 
 
 def topic_settings(contract: Contract) -> dict[str, str]:

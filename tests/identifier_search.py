@@ -3,6 +3,7 @@
 Written without the program's own search, which it is there to check.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,9 +19,10 @@ def files_holding(home: Path, text: str) -> set[str]:
     """Paths below the home, a folder `kafka` that is a link included."""
     found = set()
     for root in (home, home / "kafka"):
-        for file in root.rglob("*"):
-            if file.is_file() and any(text.encode() in _unescaped(piece) for piece in _pieces(file)):
-                found.add(str(file.relative_to(home)))
+        for folder, _, names in os.walk(root):  # passes over a folder that the broker deletes meanwhile
+            for file in (Path(folder, name) for name in names):
+                if file.is_file() and any(text.encode() in _unescaped(piece) for piece in _pieces(file)):
+                    found.add(str(file.relative_to(home)))
     return found
 
 
