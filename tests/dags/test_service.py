@@ -5,6 +5,7 @@ import stat
 import time
 from contextlib import closing
 
+import duckdb
 import pytest
 import sqlalchemy as sa
 
@@ -14,6 +15,7 @@ from datacentre.errors import CheckFailed, ContractError
 from datacentre.services import airflow, postgresql, process
 from datacentre.services.airflow_api import Client
 from datacentre.services.announce import Announcer
+from lake.marts import published
 
 pytestmark = pytest.mark.airflow
 
@@ -51,7 +53,9 @@ def test_run_over_an_empty_lake_succeeds_and_comes_to_rest(running) -> None:
     airflow.settle(running, ["check", "build"], seconds=120)
 
     assert airflow.last_state(running, "check") == "success"
-    assert airflow.last_state(running, "build") == ""
+    assert airflow.last_state(running, "build") == "success"
+    with duckdb.connect(str(published(running.marts)), read_only=True) as marts:
+        assert marts.execute("select count(*) from marts.fct_service_case").fetchall() == [(0,)]
 
 
 def test_a_commit_is_announced_and_wakes_the_check(running) -> None:
@@ -60,14 +64,18 @@ def test_a_commit_is_announced_and_wakes_the_check(running) -> None:
     with closing(Announcer(running)) as announcer:
         announcer.landed(["pmo__deliberation_vote"])
         deadline = time.monotonic() + 60
-        while not (events := client.get("/assets/events?limit=5")["asset_events"]):
+        while not (landed := [uri for uri in _told_of(client) if uri.startswith("lake://landed/")]):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-    assert [e["uri"] for e in events] == ["lake://landed/pmo__deliberation_vote"]
+    assert landed == ["lake://landed/pmo__deliberation_vote"]
     while not (runs := client.get("/dags/check/dagRuns?run_type=asset_triggered")["dag_runs"]):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     airflow.wait(running, "check", runs[0]["dag_run_id"], seconds=120)
+
+
+def _told_of(client: Client) -> list[str]:
+    return [event["uri"] for event in client.get("/assets/events?limit=50")["asset_events"]]
 
 
 def test_a_failed_task_is_an_alert_until_the_next_run_succeeds(running) -> None:

@@ -123,7 +123,14 @@ def test_watching_shows_what_has_changed_and_ends_on_ctrl_c(settings: Settings) 
         "LINES": "60",
     }
     command = [sys.executable, "-m", "datacentre.cli", "status", "--watch"]
-    watching = subprocess.Popen(command, env=variables, stdin=terminal, stdout=terminal, stderr=terminal)
+    watching = subprocess.Popen(
+        command,
+        env=variables,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        preexec_fn=_hear_ctrl_c,
+    )
     try:
         _read_until(screen, "new rows came late")
         with opened(settings.control_url) as control:
@@ -135,6 +142,11 @@ def test_watching_shows_what_has_changed_and_ends_on_ctrl_c(settings: Settings) 
         watching.kill()
         os.close(screen)
         os.close(terminal)
+
+
+def _hear_ctrl_c() -> None:
+    """What a shell starts in the background doesn't, nor what that starts in turn."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _read_until(screen: int, text: str) -> None:
