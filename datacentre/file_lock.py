@@ -4,6 +4,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 @contextmanager
@@ -20,9 +21,13 @@ def locked_if_free(file: Path) -> Iterator[bool]:
     """Hold the lock; False while another process does."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+        yield take(lock)
+
+
+def take(lock: IO[str], how: int = fcntl.LOCK_EX) -> bool:
+    """Take it without waiting, until the file is closed; False while another process holds it."""
+    try:
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

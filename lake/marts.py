@@ -5,7 +5,6 @@ A build reads a copy of the certified rows and works in `work.duckdb`; a good on
 last good one readable.
 """
 
-import fcntl
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from datacentre.contracts import Contract
 from datacentre.contracts.columns import landed_schema
 from datacentre.control.certificates import CertifiedRange
 from datacentre.errors import CheckFailed, SourceUnavailable
+from datacentre.file_lock import locked_if_free
 from lake.certified_rows import CATALOG, range_table
 from lake.snapshot import Snapshot
 
@@ -38,12 +38,9 @@ def discard(file: Path) -> None:
 @contextmanager
 def only_writer(marts: Path) -> Iterator[None]:
     """Hold the marts for one build; raises SourceUnavailable when another one has them."""
-    marts.mkdir(parents=True, exist_ok=True)
-    with (marts / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SourceUnavailable(f"{marts}: another build is running; try again when it is done") from None
+    with locked_if_free(marts / "lock") as is_free:
+        if not is_free:
+            raise SourceUnavailable(f"{marts}: another build is running; try again when it is done")
         yield
 
 

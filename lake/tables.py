@@ -1,11 +1,10 @@
 """Open a stream's Delta tables, or create them from its contract."""
 
-import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +16,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import table_schema
 from datacentre.errors import CheckFailed, ContractError, SourceUnavailable
+from datacentre.file_lock import locked
 
 # Identifiers must never reach the log: statistics are kept for these columns only.
 LAYERS = ("landed", "quarantine", "vault")
@@ -117,14 +117,9 @@ def _create(lake: Path, contract: Contract, layer: str, topic: str) -> DeltaTabl
         raise unavailable(f"{folder}: can't be created", problem) from None
 
 
-@contextmanager
-def _only_creator(lake: Path) -> Iterator[None]:
+def _only_creator(lake: Path) -> AbstractContextManager[None]:
     """One process at a time: deltalake takes a second creation of the same table for a change of it."""
-    folder = lake / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "create").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return locked(lake / "locks" / "create")
 
 
 def has_tables(lake: Path) -> bool:

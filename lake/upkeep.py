@@ -3,10 +3,9 @@
 None of it stops the sinks: they append beside it, and a commit that meets one of these tries again.
 """
 
-import fcntl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from datacentre.contracts import Contract
 from datacentre.crash_points import inside
 from datacentre.errors import SourceUnavailable
+from datacentre.file_lock import locked_if_free
 from lake.tables import LAYERS, open_table, table_path, unavailable
 
 _TARGET_BYTES = 64 * 1024 * 1024
@@ -82,18 +82,9 @@ def _remove_drafts(log: Path) -> None:
                 draft.unlink()
 
 
-@contextmanager
-def only_keeper(lake: Path, key: str, layer: str) -> Iterator[bool]:
+def only_keeper(lake: Path, key: str, layer: str) -> AbstractContextManager[bool]:
     """Hold one table's upkeep; False while another process does."""
-    folder = lake / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"upkeep.{layer}.{key}").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+    return locked_if_free(lake / "locks" / f"upkeep.{layer}.{key}")
 
 
 @contextmanager

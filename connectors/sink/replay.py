@@ -4,7 +4,6 @@ Marked first, then vault, then landed; each commit is tied to the replay's own t
 ends in between is finished by the next replay and nothing is done twice.
 """
 
-import fcntl
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from connectors.sink.split import Split, Splitter
 from datacentre import names
 from datacentre.contracts import Contract
 from datacentre.errors import CheckFailed, SourceUnavailable
+from datacentre.file_lock import locked_if_free
 from datacentre.pseudonym import PseudonymKey
 from lake.decisions import Decision, decide, offsets_of
 from lake.next_commit import append_once
@@ -143,11 +143,7 @@ class Replayer:
 @contextmanager
 def only_replay(lake: Path, key: str) -> Iterator[None]:
     """Hold the stream's replays; raises SourceUnavailable while another process does."""
-    folder = lake / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"replay.{key}").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SourceUnavailable(f"{key}: another replay is running; try again when it is done") from None
+    with locked_if_free(lake / "locks" / f"replay.{key}") as is_free:
+        if not is_free:
+            raise SourceUnavailable(f"{key}: another replay is running; try again when it is done")
         yield

@@ -1,12 +1,12 @@
 """A folder of pages that changes as a whole: a reader finds all of the old ones or all of the new ones."""
 
-import fcntl
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
 
 from datacentre.crash_points import reach
+from datacentre.file_lock import locked
 
 
 def replace_site(folder: Path, pages: Mapping[str, str]) -> None:
@@ -15,9 +15,7 @@ def replace_site(folder: Path, pages: Mapping[str, str]) -> None:
     Those before stay on disk until the next time, for whoever is just opening one. A call that was interrupted leaves
     the old pages; the next one clears away what it had written.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder.parent / f"{folder.name}.lock"):
         before, draft = folder.resolve(), _beside(folder)
         draft.mkdir()
         for name, text in pages.items():

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from datacentre.errors import SourceUnavailable
+from datacentre.file_lock import locked_if_free, take
 
 _LONGEST_WAIT_SECONDS = 15.0
 _PAUSE_SECONDS = 0.02
@@ -19,8 +20,8 @@ _PAUSE_SECONDS = 0.02
 @contextmanager
 def watching(run: Path, stage: str) -> Iterator[None]:
     """Say that this stage sees by itself what there is to do; raises SourceUnavailable where another process does."""
-    with _lock_file(run, f"{stage}.watch") as file:
-        if not _take(file):
+    with locked_if_free(run / f"{stage}.watch.lock") as is_free:
+        if not is_free:
             raise SourceUnavailable(f"{run}: another {stage} is going; try again when it has ended")
         yield
 
@@ -28,7 +29,7 @@ def watching(run: Path, stage: str) -> Iterator[None]:
 def is_watched(run: Path, stage: str) -> bool:
     """Whether a process is `watching`."""
     with _lock_file(run, f"{stage}.watch") as file:
-        return not _take(file, fcntl.LOCK_SH)
+        return not take(file, fcntl.LOCK_SH)
 
 
 @contextmanager
@@ -47,16 +48,8 @@ def turn(run: Path) -> Iterator[None]:
 
 
 def _wait_for(file: IO[str], deadline: float) -> None:
-    while not _take(file) and time.monotonic() < deadline:
+    while not take(file) and time.monotonic() < deadline:
         time.sleep(_PAUSE_SECONDS)
-
-
-def _take(file: IO[str], how: int = fcntl.LOCK_EX) -> bool:
-    try:
-        fcntl.flock(file, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _lock_file(run: Path, name: str) -> IO[str]:

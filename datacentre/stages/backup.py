@@ -5,7 +5,6 @@ an agency's topic still has, and the marts, are no part of it: the sink and the 
 version of the marts comes along, for readers not to wait for a build.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from datacentre.control.copy import copy_store
 from datacentre.control.outcomes import recent
 from datacentre.control.store import opened
 from datacentre.errors import ContractError, DataCentreError, SourceUnavailable
+from datacentre.file_lock import locked_if_free
 from datacentre.settings import Settings
 from datacentre.stages.outcome import Outcome, store
 from lake.backup import TableState, copy_file, copy_table, pinned, state_of, streams_of
@@ -78,11 +78,9 @@ def only_backup(place: Path) -> Iterator[None]:
 
     Raises SourceUnavailable while another process holds it.
     """
-    with (place / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SourceUnavailable(f"{place}: another backup is being made; try again when it is done") from None
+    with locked_if_free(place / "lock") as is_free:
+        if not is_free:
+            raise SourceUnavailable(f"{place}: another backup is being made; try again when it is done")
         for draft in place.glob(f"centre-*{_DRAFT}"):
             shutil.rmtree(draft)
         yield

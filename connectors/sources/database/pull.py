@@ -1,6 +1,5 @@
 """Read what is new in one table and send it to its stream, a page at a time."""
 
-import fcntl
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from datacentre import names
 from datacentre.contracts.model import Contract
 from datacentre.control import source_positions
 from datacentre.errors import ContractError, SourceUnavailable
+from datacentre.file_lock import locked_if_free
 
 PAGE_ROWS = 5_000
 
@@ -204,12 +204,9 @@ def only_puller(folder: Path, stream: str, table: str) -> Iterator[None]:
 
     Raises SourceUnavailable when another one has it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"pull.{stream}.{_file_name(table)}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SourceUnavailable(f"{table} is being pulled by another process; end that one first") from None
+    with locked_if_free(folder / f"pull.{stream}.{_file_name(table)}.lock") as is_free:
+        if not is_free:
+            raise SourceUnavailable(f"{table} is being pulled by another process; end that one first")
         yield
 
 
