@@ -3,13 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka import TopicPartition
 
-from connectors.topics import BOOTSTRAP_MS, Topic, unreachable
-from datacentre.errors import SourceUnavailable
-
-_PATIENCE_POLLS = 60
+from connectors.committed_records import consuming, polls
+from connectors.topics import Topic
 
 
 def read_offsets(bootstrap_servers: str, topic: Topic, told: Callable[[int], None]) -> dict[int, np.ndarray]:
@@ -19,33 +16,17 @@ def read_offsets(bootstrap_servers: str, topic: Topic, told: Callable[[int], Non
     """
     tops = [TopicPartition(topic.name, p) for p in topic.partitions]
     found: dict[int, list[int]] = {p: [] for p in topic.partitions}
-    try:
-        consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap_servers,
-            isolation_level="read_committed",
-            bootstrap_timeout_ms=BOOTSTRAP_MS,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=4 * 1024 * 1024,
-        )
-    except (KafkaError, OSError, ValueError) as problem:
-        raise unreachable(bootstrap_servers, problem) from None
-    try:
+    with consuming(bootstrap_servers, "earliest") as consumer:
         consumer.assign(tops)
         for tp in tops:
             consumer.seek(tp, topic.first_offsets[tp.partition])
-        idle = 0
-        while any(consumer.position(tp) < topic.end_offsets[tp.partition] for tp in tops):
-            records = consumer.poll(timeout_ms=500, max_records=20_000)
-            idle = 0 if records else idle + 1
-            if idle > _PATIENCE_POLLS:
-                raise SourceUnavailable(f"{topic.name}: the broker gave no record for {idle // 2} s")
+
+        def is_read() -> bool:
+            return all(consumer.position(tp) >= topic.end_offsets[tp.partition] for tp in tops)
+
+        for records in polls(consumer, topic.name, is_read):
             for tp, messages in records.items():
                 found[tp.partition].extend(m.offset for m in messages)
             told(sum(len(m) for m in records.values()))
-    except KafkaError as problem:
-        raise unreachable(bootstrap_servers, problem) from None
-    finally:
-        consumer.close()
     arrays = {p: np.asarray(offsets, dtype=np.int64) for p, offsets in found.items()}
     return {p: a[a < topic.end_offsets[p]] for p, a in arrays.items()}
