@@ -1,0 +1,1 @@
+"""What leaves the centre: agreements, releases, extracts, lookups, and the log of every read."""

@@ -1,0 +1,1 @@
+"""Immutable releases: one consumer's rows and columns, and nothing else."""
