@@ -1,7 +1,7 @@
 """The golden records, as lookups read them: one SQLite file, that a refresh writes while others read.
 
-SQLite's write-ahead log lets every reader see one state of it, whatever is written meanwhile. Only the owner of the home
-may read the file: it holds direct identifiers.
+SQLite's write-ahead log lets every reader see one state of it, whatever is written meanwhile. Only the owner of the
+home may read the file: it holds direct identifiers.
 """
 
 import os

@@ -30,8 +30,8 @@ class StreamGrant:
 class Agreement:
     """One consumer's agreement with the centre.
 
-    `purposes` are codes with what they mean. `lookups` says for a purpose which attributes of a person may be looked up.
-    Consumers that share a `pseudonym_scope` can join what they have; all others can't.
+    `purposes` are codes with what they mean. `lookups` says for a purpose which attributes of a person may be looked
+    up. Consumers that share a `pseudonym_scope` can join what they have; all others can't.
     """
 
     id: str
