@@ -34,7 +34,7 @@ demo: $(INSTALLED)
 	$(BIN)/datacentre demo
 
 test: $(INSTALLED)
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadgroup
 
 mutations: $(INSTALLED)
 	$(BIN)/python -m tests.faults.mutations 100000

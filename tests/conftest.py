@@ -17,6 +17,23 @@ from datacentre.settings import REPOSITORY, Settings, from_environment
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
 
+_LANES = {"broker": "broker", "postgres": "broker", "airflow_settings": "airflow"}
+"""By fixture of the whole run: the process that has it to itself."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares a server stays in one process, all else goes file by file; servers first, they take longest."""
+    lanes = {item: _lane(item) for item in items}
+    for item, lane in lanes.items():
+        item.add_marker(pytest.mark.xdist_group(lane))
+    items.sort(key=lambda item: lanes[item] not in _LANES.values())
+
+
+def _lane(item: pytest.Item) -> str:
+    used = set(getattr(item, "fixturenames", ()))
+    return next((lane for fixture, lane in _LANES.items() if fixture in used), item.nodeid.partition("::")[0])
+
+
 @pytest.fixture(scope="session")
 def contracts() -> dict[str, Contract]:
     return load_contracts(REPOSITORY / "schemas")
