@@ -60,6 +60,7 @@ def follow_certificates(
 
 def _follow(connection: duckdb.DuckDBPyConnection, lake: Path, contract: Contract) -> None:
     _fit_table(connection, contract)
+    _fold(connection, contract.key)
     gone = {r.certificate_id for r in _ranges(connection, contract.key, "copied_range", "certified_range")}
     kept_from = oldest_kept(contract, datetime.now(UTC).date())
     is_leaving = gone or _has_older(connection, contract.key, kept_from)
@@ -67,6 +68,43 @@ def _follow(connection: duckdb.DuckDBPyConnection, lake: Path, contract: Contrac
         # A certificate that was cut keeps its number: what is left of it is copied again.
         if new := _ranges(connection, contract.key, "certified_range", "copied_range"):
             _copy(connection, lake, contract, new, kept_from)
+
+
+def _fold(connection: duckdb.DuckDBPyConnection, stream: str) -> None:
+    """Give the rows of certificates that were folded into one of them that one's number, in place.
+
+    Only where the copy has the whole of it, and its number too: what was checked anew has a number that the copy lacks,
+    and may have other rows.
+    """
+    connection.execute(
+        """create or replace temp table folded as
+        select part.*, whole.certificate_id as whole_id, whole.start_offset as whole_start,
+            whole.next_offset as whole_next
+        from (from certified_range except from copied_range) as whole
+        join copied_range as part
+            on part.stream = whole.stream and part.kafka_partition = whole.kafka_partition
+            and part.start_offset >= whole.start_offset and part.next_offset <= whole.next_offset
+        where whole.stream = $1
+        window run as (partition by whole.certificate_id, whole.kafka_partition, whole.start_offset)
+        qualify sum(part.next_offset - part.start_offset) over run = whole.next_offset - whole.start_offset
+            and max(part.certificate_id) over run = whole.certificate_id""",
+        [stream],
+    )
+    if connection.execute("select 1 from folded limit 1").fetchall():
+        connection.execute(
+            f"""update {stream} set certificate_id = folded.whole_id from folded
+            where {stream}.certificate_id = folded.certificate_id and folded.certificate_id <> folded.whole_id
+                and {stream}.kafka_partition = folded.kafka_partition
+                and {stream}.kafka_offset >= folded.start_offset and {stream}.kafka_offset < folded.next_offset"""
+        )
+        connection.execute(
+            "delete from copied_range where row(stream, certificate_id, kafka_partition, start_offset, next_offset) in "
+            "(select row(stream, certificate_id, kafka_partition, start_offset, next_offset) from folded)"
+        )
+        connection.execute(
+            "insert into copied_range select distinct stream, whole_id, kafka_partition, whole_start, whole_next "
+            "from folded"
+        )
 
 
 def _has_older(connection: duckdb.DuckDBPyConnection, stream: str, kept_from: date) -> bool:

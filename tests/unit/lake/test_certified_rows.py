@@ -58,6 +58,18 @@ def wanted(certified: list[CertifiedRange], ends: dict[int, int]) -> Rows:
     }
 
 
+def folded(certified: list[CertifiedRange]) -> list[CertifiedRange]:
+    """Neighbours under the highest of their numbers."""
+    runs: list[CertifiedRange] = []
+    for following in sorted(certified, key=lambda r: (r.partition, r.start_offset)):
+        if runs and (runs[-1].partition, runs[-1].next_offset) == (following.partition, following.start_offset):
+            number = max(runs[-1].certificate_id, following.certificate_id)
+            runs[-1] = replace(runs[-1], certificate_id=number, next_offset=following.next_offset)
+        else:
+            runs.append(following)
+    return runs
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_it_holds_what_the_certificates_cover(tmp_path: Path, contract: Contract, seed: int) -> None:
     chance = random.Random(seed)
@@ -77,6 +89,8 @@ def test_it_holds_what_the_certificates_cover(tmp_path: Path, contract: Contract
             certified.append(replace(given_up, certificate_id=numbered))
         if certified and chance.random() < 0.3:
             certified.pop(chance.randrange(len(certified)))
+        if chance.random() < 0.4:
+            certified = folded(certified)
         if chance.random() < 0.3:
             keep_up(tmp_path / "lake", contract, retention_hours=0)
             log.follow()
@@ -93,6 +107,29 @@ def test_what_it_has_is_not_read_again(tmp_path: Path, contract: Contract) -> No
     land(log, contract, 0, 5, 3)
 
     assert len(followed(tmp_path, contract, [first, CertifiedRange(2, 0, 5, 8)])) == 8
+
+
+def test_what_was_folded_is_not_read_again(tmp_path: Path, contract: Contract) -> None:
+    log = CommitLog(create_table(tmp_path / "lake", contract, "landed", "cluster/topic"))
+    land(log, contract, 0, 0, 9)
+    several = [CertifiedRange(1, 0, 0, 5), CertifiedRange(3, 0, 7, 9), CertifiedRange(2, 0, 5, 7)]
+    followed(tmp_path, contract, several)
+    for file in (tmp_path / "lake").rglob("*.parquet"):
+        file.unlink()
+
+    assert followed(tmp_path, contract, folded(several)) == {(0, offset, 3) for offset in range(9)}
+    assert not has_lost_rows(tmp_path / "certified.duckdb")
+
+
+def test_what_was_checked_anew_as_one_is_read_again(tmp_path: Path, contract: Contract) -> None:
+    log = CommitLog(create_table(tmp_path / "lake", contract, "landed", "cluster/topic"))
+    land(log, contract, 0, 0, 9)
+    followed(tmp_path, contract, [CertifiedRange(1, 0, 0, 5), CertifiedRange(2, 0, 5, 9)])
+    for file in (tmp_path / "lake").rglob("*.parquet"):
+        file.unlink()
+
+    with pytest.raises(Exception, match="parquet"):
+        followed(tmp_path, contract, [CertifiedRange(3, 0, 0, 9)])
 
 
 def test_a_stream_with_other_columns_is_copied_whole(tmp_path: Path, contract: Contract) -> None:
