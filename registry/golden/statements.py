@@ -48,11 +48,45 @@ create table if not exists statement (
     village text,
     residence_gewog_code text,
     household_number text,
-    hospital_number text
+    hospital_number text,
+    record_hash ubigint,
+    is_confirmed boolean,
+    is_amending boolean,
+    is_by_case boolean
 )
 """
 """One row per person named by a certified record that stands: neither a producer's duplicate, nor corrected, nor
-deleted. `named_as` is the role, `list_position` counts from 1 within it, and is 0 where the role is no list."""
+deleted. `named_as` is the role, `list_position` counts from 1 within it, and is 0 where the role is no list.
+
+`record_hash` stands for stream and record key. The case is confirmed, or amends what was said before, by the person
+mapping. `is_by_case`: another record of the same case names the person."""
+
+HEARD = """
+create table if not exists heard (
+    stream_key text not null,
+    kafka_partition integer not null,
+    kafka_offset bigint not null,
+    certificate_id bigint not null,
+    ingest_date date not null,
+    broker_time timestamptz not null,
+    is_deleted boolean not null,
+    record_hash ubigint not null,
+    event_hash ubigint,
+    corrects_hash ubigint,
+    mark tinyint not null,
+    is_amending boolean not null
+)
+"""
+"""Every certified row of the streams that name persons, also those that don't stand. `mark` is 1 where it confirms its
+case, -1 where it refuses it. Hashes are of 64 bits: of five million events two share one once in a million centres."""
+
+_OTHERS = """
+create table if not exists followed (stream_key text, certificate_id bigint, kafka_partition integer,
+    start_offset bigint, next_offset bigint);
+create table if not exists registered (person_key text not null);
+create table if not exists pending (person_key text not null);
+create table if not exists made_from (fingerprint text);
+"""
 
 
 def work_file(home: Path) -> Path:
@@ -60,5 +94,10 @@ def work_file(home: Path) -> Path:
 
 
 def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """An empty table of statements where there is none."""
-    connection.execute(TABLE)
+    """Empty tables where there are none.
+
+    `followed` are the certified ranges behind them, `registered` the persons whom the registry knows, `pending` those
+    whose golden records have still to be written, `made_from` what the tables were made by.
+    """
+    for table in (TABLE, HEARD, _OTHERS):
+        connection.execute(table)
