@@ -70,6 +70,7 @@ create table if not exists heard (
     ingest_date date not null,
     broker_time timestamptz not null,
     is_deleted boolean not null,
+    has_identity boolean not null,
     record_hash ubigint not null,
     event_hash ubigint,
     corrects_hash ubigint,
@@ -85,7 +86,7 @@ create table if not exists followed (stream_key text, certificate_id bigint, kaf
     start_offset bigint, next_offset bigint);
 create table if not exists registered (person_key text not null);
 create table if not exists pending (person_key text not null);
-create table if not exists made_from (fingerprint text);
+create table if not exists made_from (fingerprint text, is_told boolean);
 """
 
 
@@ -97,7 +98,8 @@ def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Empty tables where there are none.
 
     `followed` are the certified ranges behind them, `registered` the persons whom the registry knows, `pending` those
-    whose golden records have still to be written, `made_from` what the tables were made by.
+    whose golden records have still to be written, `made_from` what the tables were made by, and whether the golden
+    records are those of these tables.
     """
     for table in (TABLE, HEARD, _OTHERS):
         connection.execute(table)

@@ -1,0 +1,183 @@
+"""Bring the registry to what is certified: statements first, then the golden records of whom they touch.
+
+One process at a time. A refresh that is cut short leaves the persons whom it hadn't written in `pending`; the next one
+writes them.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from datacentre.contracts import Contract
+from datacentre.errors import SourceUnavailable
+from datacentre.file_lock import locked_if_free
+from datacentre.pseudonym import PseudonymKey, load_or_create
+from lake.certified_rows import CATALOG
+from registry.golden.changes import note_changes
+from registry.golden.derive import derive_statements
+from registry.golden.documents import write_documents
+from registry.golden.mapping import PersonMapping
+from registry.golden.statements import make_tables, work_file
+from registry.golden.store import GoldenStore, writing
+from registry.golden.survivorship import believe
+
+_MEMORY = "2GB"
+_THREADS = 2
+_GENERATION = 1
+"""To be raised where this code would make other tables of the same rows; they are then made anew."""
+_AT_ONCE = 60_000
+"""Persons whose golden records are made together; it bounds the memory."""
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """How many rows were looked at, persons touched, and golden records written."""
+
+    rows: int
+    persons: int
+    written: int
+
+
+@contextmanager
+def only_refresh(home: Path) -> Iterator[None]:
+    """Hold the registry; raises SourceUnavailable while another process does."""
+    with locked_if_free(work_file(home).with_name("lock")) as is_free:
+        if not is_free:
+            raise SourceUnavailable(f"{home / 'registry'}: another refresh is running; try again when it is done")
+        yield
+
+
+@contextmanager
+def opened_work(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The work database, readable by its owner only; made where there is none."""
+    file = work_file(home)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.chmod(0o700)
+    with duckdb.connect(str(file), config={"memory_limit": _MEMORY, "threads": _THREADS}) as connection:
+        file.chmod(0o600)
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set preserve_insertion_order = false")
+        make_tables(connection)
+        yield connection
+
+
+def refresh(home: Path, lake: Path, copy: Path, mapping: PersonMapping, contracts: Mapping[str, Contract]) -> Refreshed:
+    """Follow the copy of the certified rows. Where nothing is new it costs a look at the certificates.
+
+    Raises SourceUnavailable while another refresh runs; ContractError where the pseudonym key is gone.
+    """
+    with only_refresh(home):
+        _require_made_by(home, _fingerprint(mapping, contracts))
+        with opened_work(home) as connection:
+            quoted = str(copy).replace("'", "''")
+            connection.execute(f"attach '{quoted}' as {CATALOG} (read_only)")
+            rows = _state(connection, home, lake, mapping, contracts)
+            persons, written = _tell(connection, home, mapping)
+    return Refreshed(rows, persons, written)
+
+
+def begin_anew(home: Path) -> None:
+    """Have the next refresh make everything from the lake; lookups find what there is until then."""
+    with only_refresh(home):
+        _discard(home)
+
+
+def _require_made_by(home: Path, fingerprint: str) -> None:
+    """Discard tables that were made of other contracts, or by another mapping or program."""
+    with opened_work(home) as connection:
+        if connection.execute("from made_from where fingerprint = $1", [fingerprint]).fetchall():
+            return
+    _discard(home)
+    with opened_work(home) as connection:
+        connection.execute("insert into made_from values ($1, false)", [fingerprint])
+
+
+def _discard(home: Path) -> None:
+    file = work_file(home)
+    for part in (file, file.with_name(f"{file.name}.wal")):
+        part.unlink(missing_ok=True)
+
+
+def _fingerprint(mapping: PersonMapping, contracts: Mapping[str, Contract]) -> str:
+    told = [str(_GENERATION), duckdb.__version__, mapping.text, *(contracts[key].hash for key in mapping.streams)]
+    return hashlib.sha256("\0".join(told).encode()).hexdigest()
+
+
+def _state(
+    connection: duckdb.DuckDBPyConnection,
+    home: Path,
+    lake: Path,
+    mapping: PersonMapping,
+    contracts: Mapping[str, Contract],
+) -> int:
+    """The statements of what has changed, whole or not at all; how many rows were looked at."""
+    connection.execute("begin")
+    if not note_changes(connection, mapping, contracts, datetime.now(UTC).date()):
+        connection.execute("commit")
+        return 0
+    derive_statements(connection, lake, mapping, contracts, load_or_create(home, is_in_use=True))
+    _register(connection, mapping)
+    connection.execute("insert into pending select person_key from touched_person except from pending")
+    connection.execute("commit")
+    return _count(connection, "row_of_record")
+
+
+def _register(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping) -> None:
+    """Who of those that are touched is known to the registry: named, in a confirmed case, by a role that registers."""
+    roles = ", ".join(
+        f"('{key}', '{name}')"
+        for key, stream in mapping.streams.items()
+        for name, role in stream.roles.items()
+        if role.registers
+    )
+    connection.execute("delete from registered where person_key in (select person_key from touched_person)")
+    connection.execute(
+        f"""insert into registered select distinct coalesce(person_key, resolved_key) from statement
+        where is_confirmed and (person_key is not null or is_by_case) and (stream_key, named_as) in ({roles})
+            and coalesce(person_key, resolved_key) in (select person_key from touched_person)"""
+    )
+
+
+def _tell(connection: duckdb.DuckDBPyConnection, home: Path, mapping: PersonMapping) -> tuple[int, int]:
+    """Write the golden records of whoever is pending; how many that were, and how many have one."""
+    count = _count(connection, "pending")
+    is_told = connection.execute("select is_told from made_from").fetchall() == [(True,)]
+    if count == 0 and is_told:
+        return 0, 0
+    key = load_or_create(home, is_in_use=True)
+    with writing(home) as store:
+        if not is_told:
+            store.clear()
+        written = sum(_tell_part(connection, store, mapping, key) for _ in _parts(connection, count))
+    connection.execute("delete from pending")
+    connection.execute("update made_from set is_told = true")
+    return count, written
+
+
+def _parts(connection: duckdb.DuckDBPyConnection, count: int) -> Iterator[int]:
+    """Leave one part of the pending persons after the other as `asked_person`, in the order of their keys."""
+    connection.execute(
+        f"""create or replace temp table pending_part as
+        select person_key, (row_number() over (order by person_key) - 1) // {_AT_ONCE} as part from pending"""
+    )
+    for part in range((count + _AT_ONCE - 1) // _AT_ONCE):
+        connection.execute(
+            "create or replace temp table asked_person as select person_key from pending_part where part = $1", [part]
+        )
+        yield part
+
+
+def _tell_part(
+    connection: duckdb.DuckDBPyConnection, store: GoldenStore, mapping: PersonMapping, key: PseudonymKey
+) -> int:
+    believe(connection, mapping)
+    return write_documents(connection, store, key)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    return int(connection.execute(f"select count(*) from {table}").fetchall()[0][0])
