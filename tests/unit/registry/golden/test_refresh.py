@@ -1,6 +1,6 @@
 """The registry follows what is certified."""
 
-from small_lake import CID, DORJI, FEEDBACK, PEMA, SONAM, TRANSFER, VISIT, SmallLake, card, move, record, visit
+from small_lake import PEMA, SmallLake, card, visit
 
 
 def test_a_person_is_what_her_authorities_confirmed(small_lake: SmallLake) -> None:
