@@ -30,8 +30,10 @@ def note_changes(
     _compare(connection, mapping, contracts, today)
     if not _is_changed(connection):
         return False
-    connection.execute(f"create or replace temp table left_row as from heard as h where {_GONE}")
-    connection.execute(f"delete from heard as h where {_GONE}")
+    connection.execute("create or replace temp table left_row as from heard limit 0")
+    if _has_gone(connection):
+        connection.execute(f"insert into left_row from heard as h where {_GONE}")
+        connection.execute(f"delete from heard as h where {_GONE}")
     connection.execute("create or replace temp table fresh_row as from heard limit 0")
     for key, stream in mapping.streams.items():
         connection.execute(_fresh_rows(key, stream), {"key": key})
@@ -64,11 +66,20 @@ def _compare(
 
 
 def _is_changed(connection: duckdb.DuckDBPyConnection) -> bool:
-    found = connection.execute(
-        """select exists (from gone_certificate) or exists (from new_certificate) or exists
-        (from heard as h join kept_from as k on k.stream_key = h.stream_key and h.ingest_date < k.first_date)"""
-    ).fetchone()
-    return bool(found and found[0])
+    return _is_true(connection, "select exists (from new_certificate)") or _has_gone(connection)
+
+
+def _has_gone(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a certificate of before holds no longer, or a row is older than its contract keeps it."""
+    return _is_true(connection, "select exists (from gone_certificate)") or _is_true(
+        connection,
+        """select exists (from (select stream_key, min(ingest_date) as oldest from heard group by stream_key) as h
+        join kept_from as k on k.stream_key = h.stream_key where h.oldest < k.first_date)""",
+    )
+
+
+def _is_true(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
+    return connection.execute(query).fetchall() == [(True,)]
 
 
 def _fresh_rows(key: str, stream: SpeakingStream) -> str:

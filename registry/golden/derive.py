@@ -39,23 +39,27 @@ def derive_statements(
     contracts: Mapping[str, Contract],
     key: PseudonymKey,
 ) -> None:
-    """Bring `statement` to the rows that stand; leaves `touched_person`, everybody of whom they spoke or speak."""
-    connection.execute(
-        "create or replace temp table draft as from statement where record_hash in (from touched_record)"
-    )
+    """Leave the statements of `touched_record` as they now are, as temporary table `restated`.
+
+    `draft` holds what they were; of what stays in it nothing is read again.
+    """
     connection.execute(
         """create or replace temp table touched_person as
-        select resolved_key as person_key from draft where resolved_key is not null
-        union select person_key from draft where person_key is not null"""
+        select resolved_key as person_key from draft where resolved_key is not null"""
     )
-    connection.execute("delete from statement where record_hash in (from touched_record)")
+    connection.execute("create or replace temp table restated as from statement limit 0")
     for stream_key, stream in mapping.streams.items():
         _Stream(connection, lake, contracts[stream_key], stream).derive(key)
+
+
+def replace_statements(connection: duckdb.DuckDBPyConnection) -> None:
+    """Put `restated` into `statement`; leaves `touched_person`, everybody of whom the records spoke or speak."""
+    connection.execute("delete from statement where record_hash in (from touched_record)")
+    connection.execute("insert into statement by name from restated")
     connection.execute(
-        """insert into touched_person
-        with now as (from statement where record_hash in (from touched_record))
-        (select resolved_key from now where resolved_key is not null
-            union select person_key from now where person_key is not null) except from touched_person"""
+        """create or replace temp table touched_person as
+        select person_key from touched_person union
+        select resolved_key from restated where resolved_key is not null"""
     )
 
 
@@ -154,7 +158,7 @@ class _Stream:
         """Add to each draft what its whole case says: who it is about, and whether it is confirmed."""
         key = self._contract.key
         self._connection.execute(
-            f"""insert into statement by name
+            f"""insert into restated by name
             with of_case as (
                 select record_hash, bool_or(mark = 1) and not bool_or(mark = -1) as is_confirmed,
                     bool_or(is_amending) as is_amending

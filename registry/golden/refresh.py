@@ -16,22 +16,26 @@ import duckdb
 from datacentre.contracts import Contract
 from datacentre.errors import SourceUnavailable
 from datacentre.file_lock import locked_if_free
-from datacentre.pseudonym import PseudonymKey, load_or_create
+from datacentre.pseudonym import load_or_create
 from lake.certified_rows import CATALOG
 from registry.golden.changes import note_changes
-from registry.golden.derive import derive_statements
+from registry.golden.derive import derive_statements, replace_statements
 from registry.golden.documents import write_documents
 from registry.golden.mapping import PersonMapping
+from registry.golden.shelf import Shelf, opened_shelf, shelf_file
 from registry.golden.statements import make_tables, work_file
-from registry.golden.store import GoldenStore, writing
+from registry.golden.store import writing
 from registry.golden.survivorship import believe
 
 _MEMORY = "2GB"
 _THREADS = 2
+_SQLITE = ("", "-wal", "-shm")
 _GENERATION = 1
 """To be raised where this code would make other tables of the same rows; they are then made anew."""
 _AT_ONCE = 60_000
 """Persons whose golden records are made together; it bounds the memory."""
+_MANY = 40_000
+"""As many are quicker found by looking through all statements."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,9 @@ def _require_made_by(home: Path, fingerprint: str) -> None:
 
 
 def _discard(home: Path) -> None:
-    file = work_file(home)
-    for part in (file, file.with_name(f"{file.name}.wal")):
-        part.unlink(missing_ok=True)
+    work, shelf = work_file(home), shelf_file(home)
+    for file in (work, work.with_name(f"{work.name}.wal"), *(shelf.with_name(f"{shelf.name}{e}") for e in _SQLITE)):
+        file.unlink(missing_ok=True)
 
 
 def _fingerprint(mapping: PersonMapping, contracts: Mapping[str, Contract]) -> str:
@@ -116,30 +120,55 @@ def _state(
     contracts: Mapping[str, Contract],
 ) -> int:
     """The statements of what has changed, whole or not at all; how many rows were looked at."""
+    _shelve_rest(connection, home)
     connection.execute("begin")
     if not note_changes(connection, mapping, contracts, datetime.now(UTC).date()):
         connection.execute("commit")
         return 0
+    connection.execute("create or replace temp table draft as from statement limit 0")
+    is_first = _count(connection, "statement") == 0
+    with opened_shelf(home, connection) as shelf:
+        shelf.of_records("draft")
     derive_statements(connection, lake, mapping, contracts, load_or_create(home, is_in_use=True))
-    _register(connection, mapping)
+    replace_statements(connection)
+    _register(connection, mapping, "restated")
     connection.execute("insert into pending select person_key from touched_person except from pending")
+    connection.execute("insert into unshelved from touched_record")
     connection.execute("commit")
+    with opened_shelf(home, connection) as shelf:
+        if is_first:
+            shelf.fill()
+        else:
+            shelf.put("restated")
+    connection.execute("delete from unshelved")
     return _count(connection, "row_of_record")
 
 
-def _register(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping) -> None:
-    """Who of those that are touched is known to the registry: named, in a confirmed case, by a role that registers."""
+def _shelve_rest(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
+    """After a refresh that was cut short: bring the shelf to the statements, and whoever was touched to be told."""
+    if _count(connection, "unshelved"):
+        connection.execute("create or replace temp table touched_record as select distinct record_hash from unshelved")
+        connection.execute(
+            "create or replace temp table restated as from statement where record_hash in (from touched_record)"
+        )
+        with opened_shelf(home, connection) as shelf:
+            shelf.put("restated")
+        connection.execute("delete from unshelved")
+
+
+def _register(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping, statements: str) -> None:
+    """Note whom statements of confirmed cases name in a role that registers."""
     roles = ", ".join(
         f"('{key}', '{name}')"
         for key, stream in mapping.streams.items()
         for name, role in stream.roles.items()
         if role.registers
     )
-    connection.execute("delete from registered where person_key in (select person_key from touched_person)")
     connection.execute(
-        f"""insert into registered select distinct coalesce(person_key, resolved_key) from statement
-        where is_confirmed and (person_key is not null or is_by_case) and (stream_key, named_as) in ({roles})
-            and coalesce(person_key, resolved_key) in (select person_key from touched_person)"""
+        f"""insert into registered
+        select resolved_key from {statements}
+        where is_confirmed and resolved_key is not null and (stream_key, named_as) in ({roles})
+        except select person_key from registered"""
     )
 
 
@@ -150,13 +179,31 @@ def _tell(connection: duckdb.DuckDBPyConnection, home: Path, mapping: PersonMapp
     if count == 0 and is_told:
         return 0, 0
     key = load_or_create(home, is_in_use=True)
-    with writing(home) as store:
+    with opened_shelf(home, connection) as shelf, writing(home) as store:
         if not is_told:
             store.clear()
-        written = sum(_tell_part(connection, store, mapping, key) for _ in _parts(connection, count))
+        written = 0
+        for _ in _parts(connection, count):
+            _gather(connection, shelf, count)
+            connection.execute("delete from registered where person_key in (from asked_person)")
+            _register(connection, mapping, "spoken")
+            believe(connection, mapping)
+            written += write_documents(connection, store, key)
     connection.execute("delete from pending")
     connection.execute("update made_from set is_told = true")
     return count, written
+
+
+def _gather(connection: duckdb.DuckDBPyConnection, shelf: Shelf, pending: int) -> None:
+    """All statements of the persons asked for, as `spoken`: of many out of the columns, of few from the shelf."""
+    if pending > _MANY:
+        connection.execute(
+            "create or replace temp table spoken as from statement where resolved_key in (from asked_person)"
+        )
+        return
+    connection.execute("create or replace temp table spoken as from statement limit 0")
+    shelf.of_persons("spoken")
+    connection.execute("delete from spoken where resolved_key not in (from asked_person)")
 
 
 def _parts(connection: duckdb.DuckDBPyConnection, count: int) -> Iterator[int]:
@@ -170,13 +217,6 @@ def _parts(connection: duckdb.DuckDBPyConnection, count: int) -> Iterator[int]:
             "create or replace temp table asked_person as select person_key from pending_part where part = $1", [part]
         )
         yield part
-
-
-def _tell_part(
-    connection: duckdb.DuckDBPyConnection, store: GoldenStore, mapping: PersonMapping, key: PseudonymKey
-) -> int:
-    believe(connection, mapping)
-    return write_documents(connection, store, key)
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

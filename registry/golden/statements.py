@@ -86,6 +86,7 @@ create table if not exists followed (stream_key text, certificate_id bigint, kaf
     start_offset bigint, next_offset bigint);
 create table if not exists registered (person_key text not null);
 create table if not exists pending (person_key text not null);
+create table if not exists unshelved (record_hash ubigint not null);
 create table if not exists made_from (fingerprint text, is_told boolean);
 """
 
@@ -97,9 +98,9 @@ def work_file(home: Path) -> Path:
 def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Empty tables where there are none.
 
-    `followed` are the certified ranges behind them, `registered` the persons whom the registry knows, `pending` those
-    whose golden records have still to be written, `made_from` what the tables were made by, and whether the golden
-    records are those of these tables.
+    `followed` are the certified ranges behind them, `registered` the persons whom the registry knows. `pending` are
+    those whose golden records have still to be written, `unshelved` the records that the shelf doesn't have yet.
+    `made_from` says what the tables were made by, and whether the golden records are those of these tables.
     """
     for table in (TABLE, HEARD, _OTHERS):
         connection.execute(table)

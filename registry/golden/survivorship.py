@@ -16,7 +16,7 @@ _LISTED_RANK = 2
 
 
 def believe(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping) -> None:
-    """Decide for everybody of `asked_person` who is registered.
+    """Decide for everybody of `asked_person` who is registered; `spoken` holds all statements of theirs.
 
     Leaves temporary tables: `told`, their statements in order (`turn`), `taken` (person_key, attribute, value, turn,
     rank, because), and `conflict` (person_key, attribute, taken, other, turn).
@@ -25,7 +25,7 @@ def believe(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping) -> No
         """create or replace temp table told as
         select *, row_number() over (order by event_date, coalesce(event_time, 'infinity'::timestamptz), stream_key,
             source, event_id, named_as, list_position) as turn
-        from statement
+        from spoken
         where resolved_key in (select person_key from asked_person semi join registered using (person_key))"""
     )
     connection.execute(
