@@ -24,13 +24,13 @@ from registry.golden.documents import write_documents
 from registry.golden.mapping import PersonMapping
 from registry.golden.shelf import Shelf, opened_shelf, shelf_file
 from registry.golden.statements import make_tables, work_file
-from registry.golden.store import writing
+from registry.golden.store import golden_file, writing
 from registry.golden.survivorship import believe
 
 _MEMORY = "2GB"
 _THREADS = 2
 _SQLITE = ("", "-wal", "-shm")
-_GENERATION = 1
+_GENERATION = 2
 """To be raised where this code would make other tables of the same rows; they are then made anew."""
 _AT_ONCE = 60_000
 """Persons whose golden records are made together; it bounds the memory."""
@@ -50,10 +50,14 @@ class Refreshed:
 @contextmanager
 def only_refresh(home: Path) -> Iterator[None]:
     """Hold the registry; raises SourceUnavailable while another process does."""
-    with locked_if_free(work_file(home).with_name("lock")) as is_free:
+    with locked_if_free(lock_file(home)) as is_free:
         if not is_free:
             raise SourceUnavailable(f"{home / 'registry'}: another refresh is running; try again when it is done")
         yield
+
+
+def lock_file(home: Path) -> Path:
+    return home / "registry" / "lock"
 
 
 @contextmanager
@@ -81,7 +85,7 @@ def refresh(home: Path, lake: Path, copy: Path, mapping: PersonMapping, contract
             quoted = str(copy).replace("'", "''")
             connection.execute(f"attach '{quoted}' as {CATALOG} (read_only)")
             rows = _state(connection, home, lake, mapping, contracts)
-            persons, written = _tell(connection, home, mapping)
+            persons, written = tell_pending(connection, home, mapping)
     return Refreshed(rows, persons, written)
 
 
@@ -172,23 +176,22 @@ def _register(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping, sta
     )
 
 
-def _tell(connection: duckdb.DuckDBPyConnection, home: Path, mapping: PersonMapping) -> tuple[int, int]:
+def tell_pending(connection: duckdb.DuckDBPyConnection, home: Path, mapping: PersonMapping) -> tuple[int, int]:
     """Write the golden records of whoever is pending; how many that were, and how many have one."""
     count = _count(connection, "pending")
     is_told = connection.execute("select is_told from made_from").fetchall() == [(True,)]
-    if count == 0 and is_told:
+    if count == 0 and (is_told or not golden_file(home).exists()):
         return 0, 0
-    key = load_or_create(home, is_in_use=True)
+    written = 0
     with opened_shelf(home, connection) as shelf, writing(home) as store:
         if not is_told:
             store.clear()
-        written = 0
         for _ in _parts(connection, count):
             _gather(connection, shelf, count)
             connection.execute("delete from registered where person_key in (from asked_person)")
             _register(connection, mapping, "spoken")
             believe(connection, mapping)
-            written += write_documents(connection, store, key)
+            written += write_documents(connection, store, load_or_create(home, is_in_use=True))
     connection.execute("delete from pending")
     connection.execute("update made_from set is_told = true")
     return count, written
