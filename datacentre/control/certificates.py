@@ -159,6 +159,36 @@ def certified_by_stream(engine: sa.Engine, streams: Iterable[str]) -> dict[str, 
     return {stream: tuple(ranges) for stream, ranges in found.items()}
 
 
+def certified_from(
+    engine: sa.Engine, stream: str, place: tuple[int, int, int], most: int
+) -> tuple[CertifiedRange, ...]:
+    """The first `most` of `certified_ranges` that end behind a place: certificate, partition and offset."""
+    c = certificate.c
+    number, partition, offset = place
+    behind = sa.or_(
+        number < NUMBER,
+        sa.and_(NUMBER == number, c.partition > partition),
+        sa.and_(NUMBER == number, c.partition == partition, c.next_offset > offset),
+    )
+    query = sa.select(NUMBER, c.partition, c.start_offset, c.next_offset)
+    # A remainder's own id is above the number that it keeps, so that no row below is needed.
+    query = query.where(c.stream == stream, c.status.in_(CERTIFIED), c.id >= number, behind)
+    with engine.connect() as connection:
+        rows = connection.execute(query.order_by(NUMBER, c.partition, c.start_offset).limit(most))
+        return tuple(CertifiedRange(r.id, r.partition, r.start_offset, r.next_offset) for r in rows)
+
+
+def settled_beyond(engine: sa.Engine, stream: str, offsets: Mapping[int, int]) -> tuple[OffsetRange, ...]:
+    """What is certified, or kept out for good, and ends above an offset of its partition; of these partitions only."""
+    c = certificate.c
+    places = [sa.and_(c.partition == partition, c.next_offset > offset) for partition, offset in offsets.items()]
+    query = sa.select(c.partition, c.start_offset, c.next_offset).where(c.stream == stream, sa.or_(*places))
+    query = query.where(c.status.in_((*CERTIFIED, Status.QUARANTINED))).order_by(c.partition, c.start_offset)
+    with engine.connect() as connection:
+        rows = connection.execute(query).all()
+        return tuple(OffsetRange(row.partition, row.start_offset, row.next_offset) for row in rows)
+
+
 def newest_decision(engine: sa.Engine) -> int:
     """Grows whenever the certified ranges may have changed; 0 in an empty store."""
     with engine.connect() as connection:
