@@ -167,8 +167,8 @@ def certified_from(
     number, partition, offset = place
     behind = sa.or_(
         number < NUMBER,
-        sa.and_(NUMBER == number, c.partition > partition),
-        sa.and_(NUMBER == number, c.partition == partition, c.next_offset > offset),
+        sa.and_(number == NUMBER, c.partition > partition),
+        sa.and_(number == NUMBER, c.partition == partition, c.next_offset > offset),
     )
     query = sa.select(NUMBER, c.partition, c.start_offset, c.next_offset)
     # A remainder's own id is above the number that it keeps, so that no row below is needed.
