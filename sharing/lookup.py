@@ -1,9 +1,9 @@
 """What the state already knows of a person: exactly the attributes that an agreement gives for a purpose."""
 
+import datetime
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from datacentre.contracts import Contract
 from datacentre.errors import ContractError
@@ -27,7 +27,7 @@ class Known:
     is_held: bool
     value: str | None = None
     source: str | None = None
-    date: date | None = None
+    date: datetime.date | None = None
     confidence: str | None = None
 
 

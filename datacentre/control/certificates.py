@@ -165,10 +165,11 @@ def certified_from(
     """The first `most` of `certified_ranges` that end behind a place: certificate, partition and offset."""
     c = certificate.c
     number, partition, offset = place
+    is_same = NUMBER.in_([number])
     behind = sa.or_(
         number < NUMBER,
-        sa.and_(number == NUMBER, c.partition > partition),
-        sa.and_(number == NUMBER, c.partition == partition, c.next_offset > offset),
+        sa.and_(is_same, c.partition > partition),
+        sa.and_(is_same, c.partition == partition, c.next_offset > offset),
     )
     query = sa.select(NUMBER, c.partition, c.start_offset, c.next_offset)
     # A remainder's own id is above the number that it keeps, so that no row below is needed.
