@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from datacentre.control.ranges import OffsetRange, gaps
+from datacentre.control.ranges import OffsetRange, gaps, merged
 from datacentre.control.store import number_of, writing
 from datacentre.control.tables import certificate
 from datacentre.control.validations import Validation, keep
@@ -177,6 +177,22 @@ def certified_from(
     with engine.connect() as connection:
         rows = connection.execute(query.order_by(NUMBER, c.partition, c.start_offset).limit(most))
         return tuple(CertifiedRange(r.id, r.partition, r.start_offset, r.next_offset) for r in rows)
+
+
+def given_back(engine: sa.Engine, stream: str, wanted: OffsetRange) -> tuple[OffsetRange, ...]:
+    """The parts of a range over which a certificate was superseded: what is certified there was certified anew."""
+    c = certificate.c
+    query = sa.select(c.partition, c.start_offset, c.next_offset).where(
+        c.stream == stream,
+        c.status == Status.SUPERSEDED,
+        c.partition == wanted.partition,
+        c.start_offset < wanted.next,
+        c.next_offset > wanted.start,
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(query).all()
+    shared = (wanted.shared(OffsetRange(row.partition, row.start_offset, row.next_offset)) for row in rows)
+    return merged(part for part in shared if part)
 
 
 def settled_beyond(engine: sa.Engine, stream: str, offsets: Mapping[int, int]) -> tuple[OffsetRange, ...]:

@@ -7,10 +7,11 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from datacentre.contracts import Contract
-from datacentre.control.certificates import CertifiedRange, certified_from, settled_beyond
+from datacentre.control.certificates import CertifiedRange, certified_from, given_back, settled_beyond
+from datacentre.control.ranges import OffsetRange
 from lake.positions import landed_positions
 from sharing.extracts.landed import LandedRows
-from sharing.extracts.position import Position, first_offsets, uncertified
+from sharing.extracts.position import Piece, Position, first_offsets, uncertified, unread
 
 _RANGES = 2_000
 _ROUNDS = 50
@@ -60,22 +61,47 @@ class Extract:
 
     def _next(self, position: Position, most: int) -> Page:
         known = certified_from(self.control, self.contract.key, position.place, _RANGES)
-        ahead = [position.cut(r) for r in known]
-        if not ahead:
+        if not known:
             return self._live(position, most) if self.is_live else Page(self._rows(()), (), position, False)
+        ahead = self._ahead(position, known, most)
         taken = first_offsets(ahead, most)
-        has_more = len(known) == _RANGES or taken != ahead or self.is_live
-        return Page(self._rows(taken), tuple(taken), position.after(taken[-1]), has_more)
+        after = position
+        for piece in taken:
+            after = after.after(piece)
+        last = known[-1]
+        is_last = after.place == (last.certificate_id, last.partition, last.next_offset)
+        ranges = tuple(piece.range for piece in taken)
+        return Page(self._rows(ranges), ranges, after, self.is_live or not is_last or len(known) == _RANGES)
+
+    def _ahead(self, position: Position, known: Sequence[CertifiedRange], most: int) -> list[Piece]:
+        """What is new in the ranges, up to `most` offsets at least where there are as many."""
+        ahead: list[Piece] = []
+        reached = dict(position.reached)
+        for r in map(position.cut, known):
+            if sum(piece.range.next_offset - piece.range.start_offset for piece in ahead) >= most:
+                break
+            before = reached.get(r.partition, 0)
+            below = min(before, r.next_offset)
+            ahead += unread(r, before, self._given_back(r, below))
+            reached[r.partition] = max(before, r.next_offset)
+        return ahead
+
+    def _given_back(self, r: CertifiedRange, below: int) -> tuple[OffsetRange, ...]:
+        if below <= r.start_offset:
+            return ()
+        return given_back(self.control, self.contract.key, OffsetRange(r.partition, r.start_offset, below))
 
     def _live(self, position: Position, most: int) -> Page:
         landed = landed_positions(self.landed.lake, self.contract)
         read = {partition: position.live.get(partition, 0) for partition in landed}
         settled = settled_beyond(self.control, self.contract.key, read)
-        open_ranges = [CertifiedRange(0, r.partition, r.start, r.next) for r in uncertified(settled, read, landed)]
-        taken = first_offsets(open_ranges, most)
-        has_more = taken != open_ranges
-        ends = {r.partition: r.next_offset for r in taken} if has_more else landed
-        return Page(self._rows(taken), tuple(taken), position.with_live(ends), has_more)
+        found = uncertified(settled, read, landed)
+        pieces = [Piece(CertifiedRange(0, r.partition, r.start, r.next), r.next) for r in found]
+        taken = first_offsets(pieces, most)
+        has_more = taken != pieces
+        ends = {piece.range.partition: piece.then for piece in taken} if has_more else landed
+        ranges = tuple(piece.range for piece in taken)
+        return Page(self._rows(ranges), ranges, position.with_live(ends), has_more)
 
     def _rows(self, ranges: Sequence[CertifiedRange]) -> pa.Table:
         return self.landed.read(ranges, self.row_filter)
