@@ -1,6 +1,5 @@
 """A consumer's next rows of a stream, and what the access log says of them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +12,9 @@ from sharing.cursor import CursorSeal
 from sharing.extracts.landed import LandedRows
 from sharing.extracts.page import Extract
 from sharing.extracts.position import Position
-from sharing.extracts.scoping import Tokens, shared_rows
+from sharing.extracts.scoping import shared_rows
 from sharing.permission import Permission
+from sharing.pseudonyms import Scope
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,13 @@ class StreamAnswer:
 
 @dataclass(frozen=True)
 class StreamReader:
-    """One stream; `kinds` names what each of its identifying columns identifies."""
+    """One stream."""
 
     lake: Path
     control: sa.Engine
     contract: Contract
-    kinds: Mapping[str, str]
 
-    def read(self, seal: CursorSeal, permission: Permission, tokens: Tokens, cursor: str, limit: int) -> StreamAnswer:
+    def read(self, seal: CursorSeal, permission: Permission, scope: Scope, cursor: str, limit: int) -> StreamAnswer:
         """Up to `limit` rows; the same cursor gives the same rows again, until more is certified.
 
         Raises AccessDenied and InvalidCursor.
@@ -46,7 +45,7 @@ class StreamReader:
         position = seal.open(cursor, Position, consumer, stream) if cursor else Position()
         extract = Extract(LandedRows(self.lake, self.contract), self.control, grant.edge == "live", grant.row_filter)
         page = extract.page(position, limit)
-        rows = shared_rows(page.rows, self.contract, grant.columns, self.kinds, tokens)
+        rows = shared_rows(page.rows, self.contract, grant.columns, scope)
         read = Read(
             consumer=consumer,
             key_id=permission.key_id,

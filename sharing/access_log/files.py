@@ -102,7 +102,7 @@ def lines(home: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def append(home: Path, at: Tail, content: bytes) -> None:
-    """Put whole lines behind the whole lines, and wait until the disk has them."""
+    """Put whole lines behind the whole lines; what was cut short there is overwritten."""
     descriptor = os.open(log_file(home, at.file), os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         if at.torn:
@@ -111,6 +111,14 @@ def append(home: Path, at: Tail, content: bytes) -> None:
         written = 0
         while written < len(content):
             written += os.pwrite(descriptor, view[written:], at.size + written)
+    finally:
+        os.close(descriptor)
+
+
+def flush(home: Path, number: int) -> None:
+    """Wait until the disk has what was appended to a file."""
+    descriptor = os.open(log_file(home, number), os.O_WRONLY)
+    try:
         os.fdatasync(descriptor)
     finally:
         os.close(descriptor)

@@ -7,7 +7,7 @@ from typing import Any
 
 from datacentre.errors import CheckFailed
 from datacentre.signing import Signer, public_key_file, verified
-from sharing.access_log.files import End, folder
+from sharing.access_log.files import NOTHING, End, folder
 
 _BYTES = 512
 """One sector of a disk, which is written whole or not at all, also when power fails."""
@@ -17,8 +17,17 @@ def head_file(home: Path) -> Path:
     return folder(home) / "head.json"
 
 
+def first_head(home: Path, signer: Signer) -> None:
+    """Of a log without entries, on the disk before there is one: from then on a log without a head is a cut one."""
+    put_head(home, signer, End(0, NOTHING))
+    for place in (head_file(home), folder(home)):
+        descriptor = os.open(place, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+
+
 def put_head(home: Path, signer: Signer, end: End) -> None:
-    """Written in place; it reaches the disk after the entries that it speaks of."""
+    """Written in place, once the disk has the entries that it speaks of."""
     descriptor = os.open(head_file(home), os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         os.pwrite(descriptor, _padded(json.loads(signer.signed({"number": end.number, "hash": end.hash}))), 0)

@@ -20,7 +20,6 @@ from sharing.access_log.grouped import GroupedLog
 from sharing.agreements.model import Agreement
 from sharing.catalogue import Catalogue
 from sharing.cursor import CursorSeal
-from sharing.extracts.scoping import Tokens
 from sharing.forms import Form
 from sharing.lookup import Lookup
 from sharing.permission import Permission, permission
@@ -30,16 +29,13 @@ _REASON_CHARACTERS = 300
 
 @dataclass(frozen=True)
 class Shelves:
-    """What consumers are answered from. `agreements` reads them as they are now; `tokens` opens an agreement's
-    pseudonym scope; `kinds` says what each identifying column of a stream identifies."""
+    """What consumers are answered from; `agreements` reads them as they are now."""
 
     home: Path
     lake: Path
     control: sa.Engine
     contracts: Mapping[str, Contract]
     agreements: Callable[[], Mapping[str, Agreement]]
-    tokens: Callable[[str], Tokens]
-    kinds: Callable[[Contract], Mapping[str, str]]
     seal: CursorSeal
     lookup: Lookup
     forms: Mapping[str, Form]

@@ -11,6 +11,7 @@ from sharing.api.desk import Desk, Shelves, blank_read
 from sharing.api.marts import checked_form
 from sharing.formats import MEDIA_TYPES, encoded, records
 from sharing.permission import Permission
+from sharing.pseudonyms import load_scope
 from sharing.stream_reader import StreamAnswer, StreamReader
 
 ROWS = 1_000
@@ -49,6 +50,6 @@ def read_stream(shelves: Shelves, permission: Permission, stream: str, cursor: s
     contract = shelves.contracts.get(stream)
     if contract is None:
         raise AccessDenied(f"{permission.consumer}: {stream} isn't collected any more")
-    reader = StreamReader(shelves.lake, shelves.control, contract, shelves.kinds(contract))
-    tokens = shelves.tokens(permission.agreement.pseudonym_scope)
-    return reader.read(shelves.seal, permission, tokens, cursor, limit)
+    reader = StreamReader(shelves.lake, shelves.control, contract)
+    scope = load_scope(shelves.home, permission.agreement.pseudonym_scope)
+    return reader.read(shelves.seal, permission, scope, cursor, limit)

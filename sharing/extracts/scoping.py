@@ -1,30 +1,27 @@
 """What a consumer sees of landed rows: its columns, every identifier replaced by its scope's token."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from datacentre.contracts import Contract
+from datacentre.errors import ContractError
+from sharing.pseudonyms import Scope
+from sharing.scoped_columns import stream_leaving
 
 
-class Tokens(Protocol):
-    """A pseudonym scope: the same value of a kind gives the same token, in another scope another one."""
-
-    def token(self, kind: str, value: str) -> str: ...
-
-
-def shared_rows(
-    rows: pa.Table, contract: Contract, columns: Sequence[str], kinds: Mapping[str, str], tokens: Tokens
-) -> pa.Table:
+def shared_rows(rows: pa.Table, contract: Contract, columns: Sequence[str], scope: Scope) -> pa.Table:
     """`row_id`, `is_certified`, `is_deleted` and the columns that the agreement gives.
 
-    `row_id` is the same whenever a row comes again. A deletion has nothing but its key. `kinds` names the kind of
-    each column that identifies something.
+    `row_id` is the same whenever a row comes again, until the scope's key is rotated. A deletion has nothing but its
+    key. Raises ContractError for a column that may never leave.
     """
+    leaving = stream_leaving(contract)
+    if kept := sorted(set(columns) - leaving.columns):
+        raise ContractError(f"{contract.key}: {', '.join(kept)} may not leave; take it out of the agreement")
     places = zip(rows["kafka_partition"].to_pylist(), rows["kafka_offset"].to_pylist(), strict=True)
-    ids = [tokens.token("row", f"{contract.key}/{partition}/{offset}") for partition, offset in places]
+    ids = [scope.token("row", f"{contract.key}/{partition}/{offset}") for partition, offset in places]
     is_certified = [number > 0 for number in rows["certificate_id"].to_pylist()]
     arrays = {
         "row_id": pa.array(ids, pa.string()),
@@ -35,11 +32,13 @@ def shared_rows(
         column = rows[name]
         if name == contract.kafka_key:
             column = pc.if_else(rows["is_deleted"], rows["record_key"], column)
-        arrays[name] = scoped(column, kinds[name], tokens) if name in kinds else column
+        if name in leaving.as_tokens:
+            column = scoped(column, leaving.as_tokens[name], scope)
+        arrays[name] = pc.floor_temporal(column, unit="hour") if name in leaving.by_the_hour else column
     return pa.table(arrays)
 
 
-def scoped(column: pa.ChunkedArray, kind: str, tokens: Tokens) -> pa.Array:
+def scoped(column: pa.ChunkedArray, kind: str, scope: Scope) -> pa.Array:
     """Tokens in place of values, also inside lists; what is empty stays empty."""
     known: dict[str, str] = {}
 
@@ -48,7 +47,7 @@ def scoped(column: pa.ChunkedArray, kind: str, tokens: Tokens) -> pa.Array:
             return None
         text = str(value)
         if text not in known:
-            known[text] = tokens.token(kind, text)
+            known[text] = scope.token(kind, text)
         return known[text]
 
     values = column.to_pylist()

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
@@ -68,14 +67,6 @@ def agreement(consumer: str, expires: date = date(2099, 1, 1)) -> Agreement:
     )
 
 
-@dataclass(frozen=True)
-class HashedScope:
-    scope: str
-
-    def token(self, kind: str, value: str) -> str:
-        return sha256(f"{self.scope}/{kind}/{value}".encode()).hexdigest()
-
-
 @dataclass
 class Centre:
     """`keys` are texts by consumer."""
@@ -111,8 +102,6 @@ class Centre:
                 control=control,
                 contracts=self.contracts,
                 agreements=lambda: self.agreements,
-                tokens=HashedScope,
-                kinds=lambda contract: {"event_id": "event", "feedback_id": "feedback", "person_key": "person"},
                 seal=CursorSeal(home),
                 lookup=lookup,
                 forms=forms,

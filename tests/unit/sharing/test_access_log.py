@@ -40,6 +40,7 @@ def written(home: Path) -> Path:
             log = AccessLog(home)
             for number in range(start, start + 4):
                 log.write([read(number)])
+            log.settle()
     finally:
         files.FILE_BYTES = whole
     assert files.files(home) == [1, 2, 3]
@@ -49,6 +50,12 @@ def written(home: Path) -> Path:
 def test_what_was_written_is_read_in_order(home: Path) -> None:
     assert [(entry.number, entry.read.rows) for entry in entries(home)] == [(n + 1, n) for n in range(12)]
     assert verify(home).entries == 12
+
+
+def written_and_settled(home: Path, *numbers: int) -> None:
+    log = AccessLog(home)
+    log.write([read(number) for number in numbers])
+    log.settle()
 
 
 def changed(home: Path, file: int, change: Change) -> None:
@@ -117,7 +124,7 @@ def test_nothing_is_added_to_a_log_that_was_cut(home: Path) -> None:
 
 def test_a_log_that_was_put_back_with_its_head_is_found_by_a_checkpoint(home: Path, tmp_path: Path) -> None:
     state = {file: file.read_bytes() for file in files.folder(home).iterdir()}
-    AccessLog(home).write([read(12)])
+    written_and_settled(home, 12)
     checkpoint = tmp_path / "given-out.json"
     checkpoint.write_bytes(head_file(home).read_bytes())
     verify(home, public_key_file(home), checkpoint)
@@ -139,11 +146,9 @@ def test_a_line_that_a_kill_has_cut_short_is_overwritten(home: Path) -> None:
 
 
 def test_entries_that_no_head_has_signed_yet_are_kept(home: Path) -> None:
-    head = head_file(home).read_bytes()
     AccessLog(home).write([read(12), read(13)])
-    head_file(home).write_bytes(head)
     assert verify(home).unsigned == 2
-    AccessLog(home).write([read(14)])
+    written_and_settled(home, 14)
     assert (verify(home).entries, verify(home).unsigned) == (15, 0)
 
 
@@ -151,6 +156,9 @@ def _many(home: Path, count: int) -> None:
     log = AccessLog(home)
     for number in range(count):
         log.write([read(number)])
+        if number % 3 == 0:
+            log.settle()
+    log.settle()
 
 
 def test_several_processes_write_one_chain(tmp_path: Path) -> None:
@@ -160,7 +168,7 @@ def test_several_processes_write_one_chain(tmp_path: Path) -> None:
         worker.start()
     for worker in workers:
         worker.join()
-    assert verify(tmp_path).entries == 90
+    assert (verify(tmp_path).entries, verify(tmp_path).unsigned) == (90, 0)
 
 
 def test_a_killed_writer_leaves_a_log_that_goes_on(tmp_path: Path) -> None:
@@ -186,4 +194,18 @@ def test_reads_that_wait_are_written_together(tmp_path: Path) -> None:
     found = list(entries(tmp_path))
     assert [entry.read.rows for entry in found] == list(range(200))
     assert len({entry.at for entry in found}) < 20
-    assert verify(tmp_path).entries == 200
+    assert (verify(tmp_path).entries, verify(tmp_path).unsigned) == (200, 0)
+
+
+def test_a_running_service_settles_by_itself(tmp_path: Path) -> None:
+    async def write_one() -> None:
+        log = GroupedLog(AccessLog(tmp_path))
+        await log.write(read(0))
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            if verify(tmp_path).unsigned == 0:
+                break
+        assert verify(tmp_path).unsigned == 0
+        log.close()
+
+    asyncio.run(write_one())

@@ -15,11 +15,13 @@ from datacentre.control.folding import fold
 from datacentre.control.ranges import OffsetRange
 from datacentre.control.reopened import reopen
 from datacentre.control.store import opened
+from datacentre.errors import ContractError
 from datacentre.settings import REPOSITORY, Settings, from_environment
 from sharing.extracts.landed import LandedRows
 from sharing.extracts.page import Extract
 from sharing.extracts.position import Position
 from sharing.extracts.scoping import shared_rows
+from sharing.pseudonyms import load_scope
 from tests.unit.stages.conftest import STREAM, Land, lander
 
 Place = tuple[int, int, bool]
@@ -179,25 +181,23 @@ def test_a_reader_behind_folded_certificates_reads_on_where_it_stands(
     assert read_on(source, position)[0] == [(0, n, True) for n in range(5, 8)]
 
 
-class Tokens:
-    def token(self, kind: str, value: str) -> str:
-        return f"{kind}:{value}"
-
-
 def test_rows_show_what_was_agreed_under_tokens(centre: Settings, contract: Contract, land: Land) -> None:
     land(0, 0, 2)
     rows = extract(centre, contract, sa.create_engine("sqlite://"), True).landed
     landed = rows.read([certificates.CertifiedRange(0, 0, 0, 2)], None)
-    columns, kinds = ["feedback_id", "person_key", "rating"], {"feedback_id": "feedback", "person_key": "person"}
-    shared = shared_rows(landed, contract, columns, kinds, Tokens()).to_pylist()
+    scope = load_scope(centre.home, "rcsc")
+    shared = shared_rows(landed, contract, ["event_time", "feedback_id", "person_key", "rating"], scope).to_pylist()
     assert shared[0] == {
-        "row_id": f"row:{STREAM}/0/0",
+        "row_id": scope.token("row", f"{STREAM}/0/0"),
         "is_certified": False,
         "is_deleted": False,
-        "feedback_id": "feedback:F-0-0",
+        "event_time": datetime(2025, 6, 1, 3, tzinfo=UTC),
+        "feedback_id": scope.token("feedback", "F-0-0"),
         "person_key": None,
         "rating": 4,
     }
+    with pytest.raises(ContractError, match="kafka_offset"):
+        shared_rows(landed, contract, ["kafka_offset"], scope)
 
 
 def test_a_filter_leaves_out_rows_and_the_reader_goes_on(

@@ -15,9 +15,10 @@ from lake.commit import append
 from lake.commit_log import CommitLog
 from lake.tables import create_table, open_table
 from sharing.person_places import rows_of
+from sharing.pseudonyms import load_scope
 from sharing.readers import Reading, Traces
 from sharing.releases.release import releases_of
-from tests.unit.sharing.centre import CASES, COLUMNS, NOBODY, PEMA, Centre, HashedScope
+from tests.unit.sharing.centre import CASES, COLUMNS, NOBODY, PEMA, Centre
 from tests.unit.stages.conftest import BROKER_TIME_MS, STREAM
 
 PERSON_ROW = 1_234
@@ -26,7 +27,7 @@ PERSON_ROW = 1_234
 @pytest.fixture
 def person_key(centre: Centre) -> str:
     key = load_or_create(centre.settings.home, True)
-    token = HashedScope("rcsc").token("person", key.pseudonym(PEMA))
+    token = load_scope(centre.settings.home, "rcsc").token("person", key.pseudonym(PEMA))
     file = releases_of(centre.settings.home, "rcsc") / "1" / f"{CASES}.parquet"
     table = pq.read_table(file)
     values = table[COLUMNS[CASES][0]].to_pylist()
@@ -61,7 +62,11 @@ def land_feedback(centre: Centre, offset: int, cid: str) -> None:
 
 def readings(centre: Centre, person_key: str) -> list[Reading]:
     traces = Traces(centre.settings.home, centre.settings.lake, centre.contracts, centre.agreements)
-    return list(traces.of(person_key, lambda release: HashedScope(release.consumer).token("person", person_key)))
+    return list(
+        traces.of(
+            person_key, lambda release: load_scope(centre.settings.home, release.consumer).token("person", person_key)
+        )
+    )
 
 
 def test_she_sees_lookups_rows_and_extracts_that_held_her(centre: Centre, person_key: str) -> None:
