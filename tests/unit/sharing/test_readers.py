@@ -62,11 +62,8 @@ def land_feedback(centre: Centre, offset: int, cid: str) -> None:
 
 def readings(centre: Centre, person_key: str) -> list[Reading]:
     traces = Traces(centre.settings.home, centre.settings.lake, centre.contracts, centre.agreements)
-    return list(
-        traces.of(
-            person_key, lambda release: load_scope(centre.settings.home, release.consumer).token("person", person_key)
-        )
-    )
+    scope = load_scope(centre.settings.home, "rcsc")
+    return list(traces.of(person_key, lambda release: scope.token("person", person_key)))
 
 
 def test_she_sees_lookups_rows_and_extracts_that_held_her(centre: Centre, person_key: str) -> None:
