@@ -7,11 +7,18 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from datacentre.contracts import Contract
+from datacentre.contracts import Contract, load_contracts
+from datacentre.pseudonym import load_or_create
+from datacentre.settings import Settings
+from lake.tables import has_tables
 from sharing.access_log.entry import Entry, Read
-from sharing.access_log.verification import entries
+from sharing.access_log.verification import entries, verify
+from sharing.agreements import load_agreements
 from sharing.agreements.model import Agreement
+from sharing.lookup import Lookup
 from sharing.person_places import Offsets, offsets_of, rows_of
+from sharing.persons import Persons
+from sharing.pseudonyms import load_scope
 from sharing.releases.release import Release, read_release, releases_of
 
 _ROWS = re.compile(r"rows (\d+)\.\.(\d+)")
@@ -83,6 +90,22 @@ class Traces:
             return Offsets({})
         grant = agreement.streams.get(stream) if agreement else None
         return offsets_of(self.lake, contract, person_key, grant.row_filter if grant else None)
+
+
+def readings_of(settings: Settings, cid: str) -> list[Reading]:
+    """Of a person by number, oldest first. Raises NotANumber, and CheckFailed where the log isn't what was written:
+    nobody should rely on it then."""
+    contracts = load_contracts(settings.schemas)
+    agreements = load_agreements(settings.schemas, contracts, settings.dbt_project)
+    key = load_or_create(settings.home, has_tables(settings.lake))
+    person_key = Lookup.over(Persons(settings.home), key, contracts.values()).person_key(cid)
+
+    def token(release: Release) -> str:
+        scope = load_scope(settings.home, release.manifest["pseudonym_scope"])
+        return scope.under(release.manifest["pseudonym_key_id"]).token("person", person_key)
+
+    verify(settings.home)
+    return list(Traces(settings.home, settings.lake, contracts, agreements).of(person_key, token))
 
 
 def _reading(entry: Entry, is_certain: bool = True) -> Reading:

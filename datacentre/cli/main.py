@@ -6,19 +6,23 @@ import typer
 
 from datacentre.cli import (
     alerts,
+    audit,
     backfill,
     backup,
     contract,
     demo,
     docs,
     erase,
+    extract,
     gateway,
     hold,
     ingest,
     marts,
+    persons,
     pull,
     quarantine,
     resume,
+    serve,
     services,
     status,
     upkeep,
@@ -45,6 +49,10 @@ for command in (
     ingest.sink,
     resume.resume,
     gateway.gateway,
+    serve.serve,
+    extract.extract,
+    persons.lookup,
+    persons.who_read,
     marts.check,
     marts.build,
     marts.examine,
@@ -59,9 +67,11 @@ for command in (
     demo.demo,
 ):
     app.command()(command)
+app.add_typer(audit.app, name="audit")
 app.add_typer(contract.app, name="contract")
 app.add_typer(docs.app, name="docs")
 app.add_typer(erase.app, name="erase")
 app.add_typer(hold.app, name="hold")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(gateway.keys, name="gateway-key")
+app.add_typer(serve.keys, name="access-key")
