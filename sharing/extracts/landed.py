@@ -35,7 +35,7 @@ class LandedRows:
         names = ", ".join(f'landed."{name}"' for name in landed_schema(self.contract).names)
         with self._connected() as connection:
             connection.register("wanted", range_table({self.contract.key: ranges}))
-            found = connection.execute(
+            found = connection.sql(
                 f"""with placed as (
                     select {names}, wanted.certificate_id
                     from {_FILES if files else _NO_FILES} as landed
@@ -44,9 +44,9 @@ class LandedRows:
                 )
                 from placed where is_deleted or ({row_filter or "true"})
                 order by certificate_id, kafka_partition, kafka_offset""",
-                {"files": list(files)} if files else {},
+                params={"files": list(files)} if files else {},
             )
-            rows = pa.table(found.to_arrow_table())
+            rows = found.to_arrow_table()
         return rows if row_filter is None else self._without_others_deletions(rows, row_filter)
 
     def _without_others_deletions(self, rows: pa.Table, row_filter: str) -> pa.Table:

@@ -284,6 +284,7 @@ def test_the_catalogue_says_what_is_there_and_what_it_means(centre: Centre) -> N
     (mart,), (stream,) = document["marts"], document["streams"]
     assert (mart["mart"], mart["release"]["number"], mart["release"]["rows"]) == (CASES, 1, ROWS)
     assert mart["description"] == "One row per application to a service, from submission to its end."
+    assert mart["owner"].startswith("Department of Civil Registration")
     assert stream["quality"] == {"certified_offsets": 40, "held_offsets": 0}
     assert {column["name"] for column in stream["columns"]} == {"event_id", "feedback_id", "rating"}
 
