@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from datacentre.errors import DataCentreError
-from sharing.access_log.entry import Read
+from sharing.access_log.entry import Read, harmless
 from sharing.access_log.log import AccessLog
 from sharing.permission import Permission
 from sharing.shelves import Shelves
@@ -38,14 +38,14 @@ class Counter:
         try:
             answer = work(self.shelves.permission(self.consumer, self.purpose, COMMAND_LINE))
         except DataCentreError as refusal:
-            self._write(replace(asked, denied=str(refusal)[:300]))
+            self._write(replace(asked, denied=harmless(str(refusal))))
             raise
         self._write(answer.read)
         return answer
 
     def asked(self, action: str, dataset: str, person_key: str | None = None) -> Read:
         """How a refusal is logged."""
-        return Read(self.consumer, COMMAND_LINE, self.purpose, action, dataset, person_key=person_key)
+        return Read(self.consumer, COMMAND_LINE, self.purpose, action, harmless(dataset), person_key=person_key)
 
     def _write(self, read: Read) -> None:
         self.log.write([read])

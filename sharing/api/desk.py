@@ -12,14 +12,11 @@ from datacentre.web.api_keys import KeyRing
 from datacentre.web.http import key_text
 from datacentre.web.problem import Problem
 from sharing.access_keys import AccessKey
-from sharing.access_log.entry import Read
+from sharing.access_log.entry import Read, harmless
 from sharing.access_log.grouped import GroupedLog
 from sharing.counter import Answer
 from sharing.permission import Permission
 from sharing.shelves import Shelves
-
-_REASON_CHARACTERS = 300
-
 
 A = TypeVar("A", bound=Answer)
 R = TypeVar("R", bound=Exception)
@@ -68,7 +65,7 @@ class Desk:
 
     async def refused(self, asked: Read, refusal: R) -> R:
         """The refusal, once the log has it."""
-        await self._log.write(replace(asked, denied=str(refusal)[:_REASON_CHARACTERS]))
+        await self._log.write(replace(asked, denied=harmless(str(refusal))))
         return refusal
 
     def _permission(self, asker: Asker) -> Permission:
@@ -87,7 +84,9 @@ class Desk:
 
 
 def blank_read(asker: Asker, action: str, dataset: str, person_key: str | None = None) -> Read:
-    return Read(asker.key.consumer, asker.key.id, asker.purpose[:80], action, dataset[:80], person_key=person_key)
+    return Read(
+        asker.key.consumer, asker.key.id, harmless(asker.purpose), action, harmless(dataset), person_key=person_key
+    )
 
 
 def _no_key(detail: str) -> Problem:
