@@ -76,7 +76,7 @@ def load_scope(home: Path, scope: str) -> Scope:
     Raises ContractError when the file can't be read, or is gone although releases were made with it: new tokens would
     part every consumer from what it has.
     """
-    file = _file(home, scope)
+    file = scope_file(home, scope)
     if not file.exists():
         if _is_released(home, scope):
             raise ContractError(f"{file}: the scope's key is gone, and releases rest on it; restore it from backup")
@@ -91,14 +91,15 @@ def rotate_scope(home: Path, scope: str, reason: str, has_crosswalk: bool = Fals
     """
     if not reason.strip():
         raise ContractError(f"scope {scope}: say why its key is rotated")
-    file = _file(home, scope)
+    file = scope_file(home, scope)
     with locked(file.with_suffix(".lock")):
         before = load_scope(home, scope)
         replace(file, _document([*before.keys, _new_key(reason.strip(), has_crosswalk)]))
     return _read(file, scope)
 
 
-def _file(home: Path, scope: str) -> Path:
+def scope_file(home: Path, scope: str) -> Path:
+    """Raises ContractError for a name that no scope can have."""
     if not _NAME.fullmatch(scope):
         raise ContractError(f"pseudonym scope {scope[:80]!r} must be lower case letters, digits and hyphens")
     return home / "keys" / "scopes" / f"{scope}.json"

@@ -14,15 +14,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from datacentre.errors import AccessDenied, SourceUnavailable
+from datacentre.errors import AccessDenied, ContractError, SourceUnavailable
 from datacentre.file_lock import locked_if_free
+from datacentre.settings import Settings
 from sharing.agreements.model import Agreement
-from sharing.pseudonyms import load_scope
+from sharing.pseudonyms import load_scope, scope_file
 from sharing.releases.draft import Draft
 from sharing.releases.projection import Projection
 from sharing.releases.published_marts import PublishedMarts, open_marts, synced
 from sharing.releases.release import Release, last_release, point_to, read_release, releases_of
-from sharing.shared_marts import SharedMart
+from sharing.shared_marts import SharedMart, load_shared_marts
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Compiler:
                 published=published,
                 before=last_release(self.home, agreement.consumer),
             )
+            _check_key(self.home, draft)
             terms = draft.terms()
             if draft.before is not None and not draft.is_new(terms):
                 # A process may have ended between rename and pointer; or an agreement holds again that had ended.
@@ -69,6 +71,27 @@ class Compiler:
         last, offsets = published.certificates()
         known = self.origins.get(published.version, {})
         return {"marts_version": published.version, **known, "certificates_to": last, "offsets": offsets}
+
+
+def compile_release(
+    settings: Settings, agreement: Agreement, now: datetime, origins: Mapping[str, Mapping[str, Any]] | None = None
+) -> Release | None:
+    """`Compiler.release` for a centre's own marts and versions."""
+    marts = load_shared_marts(settings.dbt_project)
+    return Compiler(settings.home, settings.marts, marts, origins or {}).release(agreement, now)
+
+
+def _check_key(home: Path, draft: Draft) -> None:
+    """An older backup of the keys would quietly bring back tokens that a rotation has ended."""
+    if draft.before is None or draft.before.manifest["pseudonym_scope"] != draft.scope.name:
+        return
+    key_id, created = draft.before.manifest["key_id"], draft.before.manifest["created_at"]
+    is_known = any(key.id == key_id for key in draft.scope.keys)
+    if not is_known and datetime.fromisoformat(draft.scope.keys[-1].since) < datetime.fromisoformat(created):
+        raise ContractError(
+            f"{scope_file(home, draft.scope.name)}: has no key {key_id}, with which release {draft.before.number} of"
+            f" {draft.before.consumer} was made; restore the file, or rotate the key"
+        )
 
 
 @contextmanager

@@ -67,7 +67,7 @@ class Draft:
         if self.before is None or not self.scope.has_crosswalk:
             return None
         old_key = str(self.before.manifest["key_id"])
-        if old_key == self.scope.key_id:
+        if old_key == self.scope.key_id or old_key not in {key.id for key in self.scope.keys}:
             return None
         old = self.scope.under(old_key)
         file, query = folder / CROSSWALK, crosswalk_query(self.before, list(self.projections.values()), old)

@@ -21,9 +21,11 @@ class Projection:
 
     @property
     def row_key(self) -> tuple[str, ...]:
-        """The columns that a row is known by, where all of them are given; rows are sorted by them first."""
-        is_given = set(self.mart.key) <= set(self.grant.columns)
-        return self.mart.key if is_given else ()
+        """The columns that a row is known by, where all of them are given and stay apart; rows are sorted by them
+        first."""
+        leaving = self.mart.leaving
+        exact = {name for name in self.grant.columns if name in leaving.as_is or name in leaving.as_tokens}
+        return self.mart.key if set(self.mart.key) <= exact else ()
 
     @property
     def rules(self) -> str:

@@ -3,14 +3,13 @@
 import json
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from datacentre.errors import AccessDenied
 
-_POINTER = "CURRENT"
-_WITHDRAWN = "WITHDRAWN"
+POINTER = "CURRENT"
+WITHDRAWN = "WITHDRAWN"
 _MANIFEST = "manifest.json"
 CROSSWALK = "crosswalk.parquet"
 
@@ -42,7 +41,7 @@ def releases_of(home: Path, consumer: str) -> Path:
 def current_release(home: Path, consumer: str) -> Release:
     """The one that is published; who has opened its files keeps them after the next is. Raises AccessDenied where
     there is none."""
-    pointer = releases_of(home, consumer) / _POINTER
+    pointer = releases_of(home, consumer) / POINTER
     try:
         folder = pointer.parent / pointer.read_text()
     except FileNotFoundError:
@@ -68,30 +67,11 @@ def read_release(folder: Path, consumer: str) -> Release:
 
 def point_to(release: Release) -> None:
     """Publish it: one rename."""
-    pointer = release.folder.parent / _POINTER
+    pointer = release.folder.parent / POINTER
     draft = pointer.with_suffix(".draft")
     with draft.open("w") as out:
         out.write(release.folder.name)
         out.flush()
         os.fsync(out.fileno())
     draft.replace(pointer)
-    (pointer.parent / _WITHDRAWN).unlink(missing_ok=True)
-
-
-def withdraw(home: Path, consumer: str) -> bool:
-    """Take the pointer away: nobody gets a page of any of the consumer's releases. False where there is none."""
-    pointer = releases_of(home, consumer) / _POINTER
-    try:
-        pointer.rename(pointer.with_name(_WITHDRAWN))
-    except FileNotFoundError:
-        return False
-    pointer.with_name(_WITHDRAWN).touch()
-    return True
-
-
-def withdrawn_at(home: Path, consumer: str) -> datetime | None:
-    try:
-        changed = (releases_of(home, consumer) / _WITHDRAWN).stat().st_mtime
-    except FileNotFoundError:
-        return None
-    return datetime.fromtimestamp(changed, UTC)
+    (pointer.parent / WITHDRAWN).unlink(missing_ok=True)

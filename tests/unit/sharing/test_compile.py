@@ -9,11 +9,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from datacentre.errors import AccessDenied, CheckFailed, SourceUnavailable
+from datacentre.errors import AccessDenied, CheckFailed, ContractError, SourceUnavailable
 from datacentre.file_lock import locked
 from sharing.pseudonyms import load_scope, rotate_scope
-from sharing.releases.release import current_release, kept_releases, last_release, point_to, withdraw
-from sharing.releases.retention import delete_old
+from sharing.releases.release import current_release, kept_releases, last_release, point_to
+from sharing.releases.retention import keep_newest, withdraw
 from tests.unit.sharing.releases import MARTS, PERSONS, VISITS, House, agreement, grant, rows_of, visit
 
 COLUMNS = ("visit_id", "person_key", "department_code", "visit_date", "arrived_at", "wait_minutes")
@@ -181,6 +181,32 @@ def test_a_rotation_gives_other_tokens_and_a_crosswalk_of_what_the_consumer_had(
     assert len(crosswalk) == len(expected)
 
 
+def test_an_older_scopes_file_does_not_bring_old_tokens_back(house: House) -> None:
+    since = load_scope(house.home, "lab").keys[0].since
+    file = house.home / "keys" / "scopes" / "lab.json"
+    backup = file.read_text().replace(since, "2020-01-01T00:00:00+00:00")
+    rotate_scope(house.home, "lab", "a laptop was lost")
+    house.release(LAB)
+    file.write_text(backup)
+    with pytest.raises(ContractError, match=r"lab\.json: .* rotate"):
+        house.release(LAB)
+    key = rotate_scope(house.home, "lab", "an older backup was restored", has_crosswalk=True).keys[-1]
+    release = house.release(LAB)
+    assert release is not None
+    assert (release.manifest["key_id"], release.manifest["crosswalk"]) == (key.id, None)
+
+
+def test_a_key_that_is_not_unique_as_it_leaves_is_not_named(house: House) -> None:
+    stay = {"person_key": "ab", "valid_from_date": date(2026, 1, 1), "gewog_code": "BT0101"}
+    hours = [datetime(2026, 2, 1, 9, minute, tzinfo=UTC) for minute in (1, 2)]
+    house.publish(dim_residence_history=[stay | {"known_from_at": hour} for hour in hours])
+    columns = ("person_key", "known_from_at", "valid_from_date")
+    release = house.release(agreement("lab", {"dim_residence_history": grant(*columns)}))
+    assert release is not None
+    assert release.manifest["marts"]["dim_residence_history"]["row_key"] == []
+    assert len(rows_of(release, "dim_residence_history")) == 2
+
+
 def test_a_rotation_without_a_crosswalk_has_none(house: House) -> None:
     house.release(LAB)
     rotate_scope(house.home, "lab", "a laptop was lost")
@@ -198,9 +224,9 @@ def test_old_releases_stay_for_a_day_after_they_were_followed(house: House) -> N
     for number in range(6):
         house.publish(**{VISITS: [visit(1, visit_type=str(number))]})
         house.release(replace(LAB, marts={VISITS: grant("visit_id", "visit_type")}))
-    assert delete_old(house.home, "lab", house.now + timedelta(hours=23)) == ()
-    gone = delete_old(house.home, "lab", house.now + timedelta(hours=25))
-    assert [release.number for release in gone] == [1, 2, 3]
+    assert keep_newest(house.home, "lab", house.now + timedelta(hours=23)) == ()
+    gone = keep_newest(house.home, "lab", house.now + timedelta(hours=25))
+    assert gone == (1, 2, 3)
     assert [release.number for release in kept_releases(house.home, "lab")] == [4, 5, 6]
     assert current_release(house.home, "lab").number == 6
 
@@ -212,8 +238,8 @@ def test_what_was_withdrawn_is_denied_and_deleted_a_day_later(house: House) -> N
     with pytest.raises(AccessDenied, match="nothing is released"):
         current_release(house.home, "lab")
     today = datetime.now(UTC)
-    assert delete_old(house.home, "lab", today + timedelta(hours=23)) == ()
-    assert len(delete_old(house.home, "lab", today + timedelta(hours=25))) == 1
+    assert keep_newest(house.home, "lab", today + timedelta(hours=23)) == ()
+    assert len(keep_newest(house.home, "lab", today + timedelta(hours=25))) == 1
     assert list((house.home / "releases" / "lab").glob("[0-9]*")) == []
 
 
