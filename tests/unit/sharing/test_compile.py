@@ -208,10 +208,11 @@ def test_a_key_that_is_not_unique_as_it_leaves_is_not_named(house: House) -> Non
 
 
 def test_a_rotation_without_a_crosswalk_has_none(house: House) -> None:
-    house.release(LAB)
+    old = rows_of(house.release(LAB), VISITS)
     rotate_scope(house.home, "lab", "a laptop was lost")
     release = house.release(LAB)
     assert release is not None
+    assert not _tokens(old) & _tokens(rows_of(release, VISITS))
     assert release.manifest["crosswalk"] is None
     assert not (release.folder / "crosswalk.parquet").exists()
 
