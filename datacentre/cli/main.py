@@ -5,6 +5,7 @@ import logging
 import typer
 
 from datacentre.cli import (
+    agreement,
     alerts,
     backfill,
     backup,
@@ -59,6 +60,7 @@ for command in (
     demo.demo,
 ):
     app.command()(command)
+app.add_typer(agreement.app, name="agreement")
 app.add_typer(contract.app, name="contract")
 app.add_typer(docs.app, name="docs")
 app.add_typer(erase.app, name="erase")
