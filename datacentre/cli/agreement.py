@@ -51,18 +51,22 @@ def show(consumer: Consumer, json: Json = False) -> None:
 @app.command()
 @one_line_errors
 def rotate(
-    consumer: Consumer, reason: Annotated[str, typer.Option(help="why; is kept beside the key")], json: Json = False
+    consumer: Consumer,
+    reason: Annotated[str, typer.Option(help="why; is kept beside the key")],
+    crosswalk: Annotated[bool, typer.Option("--crosswalk", help="tell which of its tokens became which")] = False,
+    json: Json = False,
 ) -> None:
     """Give a consumer's pseudonyms a new key; the next release has other tokens.
 
-    Consumers that share the scope get other tokens too: they go on joining with each other.
+    Consumers that share the scope get other tokens too: they go on joining with each other. A crosswalk lets each carry
+    its own joins over, so not after its tokens got into wrong hands.
     """
     from sharing.pseudonyms import rotate_scope
 
     settings = from_environment()
     agreements = _agreements(settings)
     scope = _known(agreements, consumer).pseudonym_scope
-    rotated = rotate_scope(settings.home, scope, reason)
+    rotated = rotate_scope(settings.home, scope, reason, has_crosswalk=crosswalk)
     sharers = [a.consumer for a in agreements.values() if a.pseudonym_scope == scope]
     if json:
         print_json({"scope": scope, "key_id": rotated.key_id, "consumers": sharers})

@@ -19,6 +19,7 @@ from datacentre.cli import (
     marts,
     pull,
     quarantine,
+    release,
     resume,
     services,
     status,
@@ -66,4 +67,5 @@ app.add_typer(docs.app, name="docs")
 app.add_typer(erase.app, name="erase")
 app.add_typer(hold.app, name="hold")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(release.app, name="release")
 app.add_typer(gateway.keys, name="gateway-key")

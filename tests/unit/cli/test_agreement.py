@@ -23,6 +23,9 @@ def test_a_rotation_is_for_one_scope_and_keeps_its_reason(tmp_path: Path) -> Non
     after = load_scope(home, "pmo")
     assert told == {"scope": "pmo", "key_id": after.key_id, "consumers": ["pmo"]}
     assert after.key_id != before.key_id and after.keys[-1].reason == "a laptop was lost"
+    assert not after.has_crosswalk
+    run(tmp_path, "agreement", "rotate", "pmo", "--reason", "the yearly rotation", "--crosswalk")
+    assert load_scope(home, "pmo").has_crosswalk
     assert load_scope(home, "rcsc") == other
 
 
