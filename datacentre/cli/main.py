@@ -5,6 +5,7 @@ import logging
 import typer
 
 from datacentre.cli import (
+    agreement,
     alerts,
     audit,
     backfill,
@@ -22,6 +23,7 @@ from datacentre.cli import (
     pull,
     quarantine,
     registry,
+    release,
     resume,
     serve,
     services,
@@ -69,11 +71,13 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(audit.app, name="audit")
+app.add_typer(agreement.app, name="agreement")
 app.add_typer(contract.app, name="contract")
 app.add_typer(docs.app, name="docs")
 app.add_typer(erase.app, name="erase")
 app.add_typer(hold.app, name="hold")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(registry.app, name="registry")
+app.add_typer(release.app, name="release")
 app.add_typer(gateway.keys, name="gateway-key")
 app.add_typer(serve.keys, name="access-key")

@@ -31,6 +31,7 @@ from lake.upkeep import keep_up
 from sharing.access_log.entry import Read
 from sharing.access_log.log import AccessLog
 from sharing.access_log.verification import verify
+from sharing.pseudonyms import load_scope, rotate_scope
 
 STREAM = "pmo__deliberation_vote"
 TOPIC = Topic(STREAM, "cluster/topic", {0: 0}, {0: 0})
@@ -121,6 +122,17 @@ def test_only_its_owner_reads_secrets_and_identities(settings: Settings, commit:
     assert stat.S_IMODE(made.stat().st_mode) == 0o700
     for secret in ("keys/pseudonym.json", "control.sqlite"):
         assert stat.S_IMODE((made / secret).stat().st_mode) == 0o600
+
+
+def test_consumers_keep_their_tokens_over_a_restore(settings: Settings, commit: Commit, tmp_path: Path) -> None:
+    commit(0, 10)
+    load_scope(settings.home, "pmo")
+    rotated = rotate_scope(settings.home, "pmo", "a laptop was lost")
+    made = backup(settings)
+    assert stat.S_IMODE((made / "keys/scopes/pmo.json").stat().st_mode) == 0o600
+    elsewhere = replace(settings, home=tmp_path / "elsewhere")
+    restore(replace(elsewhere, control_url=elsewhere.own_control_url), made)
+    assert load_scope(elsewhere.home, "pmo") == rotated
 
 
 def test_a_file_that_the_backup_before_has_takes_no_room(settings: Settings, commit: Commit) -> None:
