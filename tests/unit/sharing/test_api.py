@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -276,6 +277,14 @@ def test_a_form_is_filled_as_far_as_allowed(centre: Centre) -> None:
         "complaint": "not_held",
     }
     assert fields[0]["value"] == "Pema"
+
+
+def test_a_form_of_others_is_not_filled(centre: Centre) -> None:
+    purpose = PURPOSES["pmo"]
+    centre.agreements["pmo"] = replace(centre.agreements["pmo"], lookups={purpose: ("given_name",)})
+    with centre.client() as client:
+        assert is_problem(ask(client, "form", centre.headers("pmo")), 403)
+        assert ask(client, "lookup", centre.headers("pmo")).status_code == 200
 
 
 def test_the_catalogue_says_what_is_there_and_what_it_means(centre: Centre) -> None:
