@@ -39,8 +39,8 @@ def test_sql_makes_the_same_tokens(value: str, tmp_path_factory: pytest.TempPath
     scope = load_scope(tmp_path_factory.getbasetemp(), "pmo")
     inner, outer = scope.key.pads()
     with duckdb.connect() as connection:
-        given = {"inner": inner, "outer": outer, "value": value}
-        rows = connection.execute(f"select {token_sql('case', '$value')}", given).fetchall()
+        given = {"inner": inner, "outer": outer, "kind": "case", "value": value}
+        rows = connection.execute(f"select {token_sql('$kind', '$value')}", given).fetchall()
     assert rows == [(scope.token("case", value),)]
 
 
