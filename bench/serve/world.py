@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from datacentre.contracts import load_contracts
 from datacentre.control.store import opened
 from datacentre.pseudonym import load_or_create
-from datacentre.settings import from_environment
+from datacentre.settings import REPOSITORY, from_environment
 from registry.golden.person import Attribute, Origin, Person, to_json
 from registry.golden.store import writing
 from sharing.access_keys import access_keys, create_access_key
@@ -23,8 +23,11 @@ from sharing.api.server import serve
 from sharing.catalogue import Catalogue
 from sharing.cursor import CursorSeal
 from sharing.lookup import Lookup
+from sharing.mart_reader import MartReader
 from sharing.persons import Persons
+from sharing.releases.projection import Projection
 from sharing.releases.release import point_to, read_release, releases_of
+from sharing.shared_marts import load_shared_marts
 from sharing.shelves import Shelves
 
 CONSUMER, PURPOSE, MART = "jdwnrh", "patient-registration", "fct_hospital_visit"
@@ -91,7 +94,9 @@ def write_release(home: Path, rows: int) -> Path:
     )
     file = folder / f"{MART}.parquet"
     pq.write_table(table, file, row_group_size=GROUP_ROWS, compression="zstd")
-    manifest = {"number": 1, "marts": {MART: {"row_key": "visit_id"}}, "created_at": datetime.now(UTC).isoformat()}
+    shared = load_shared_marts(REPOSITORY / "dbt_project")[MART]
+    rules = Projection(shared, AGREEMENT.marts[MART]).rules
+    manifest = {"number": 1, "marts": {MART: {"rules": rules}}, "created_at": datetime.now(UTC).isoformat()}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     point_to(read_release(folder, CONSUMER))
     return file
@@ -104,7 +109,7 @@ def make_key(home: Path) -> str:
 def run_service(home: Path, port: int) -> None:
     """In this process, until SIGTERM; everything but the agreement's file is as `datacentre serve` has it."""
     settings = from_environment({"DATACENTRE_HOME": str(home)})
-    contracts = load_contracts(settings.schemas)
+    contracts, seal = load_contracts(settings.schemas), CursorSeal(home)
     with opened(settings.control_url) as control:
         shelves = Shelves(
             home=home,
@@ -112,7 +117,8 @@ def run_service(home: Path, port: int) -> None:
             control=control,
             contracts=contracts,
             agreements=lambda: {CONSUMER: AGREEMENT},
-            seal=CursorSeal(home),
+            seal=seal,
+            marts=MartReader(home, settings.dbt_project, seal),
             lookup=Lookup.over(Persons(home), load_or_create(home, True), contracts.values()),
             forms={},
             catalogue=Catalogue(home, control, contracts, {}, {}),

@@ -10,7 +10,7 @@ from datacentre.web.http import json_response
 from datacentre.web.problem import Problem
 from sharing.api.desk import Desk, blank_read
 from sharing.formats import MEDIA_TYPES, encoded, records
-from sharing.mart_reader import MartAnswer, RowRequest, read_mart
+from sharing.mart_reader import MartAnswer, RowRequest
 from sharing.permission import Permission
 
 JSON_ROWS = 1_000
@@ -19,7 +19,6 @@ MOST_JSON_ROWS = 50_000
 
 def mart_routes(desk: Desk) -> APIRouter:
     routes = APIRouter()
-    shelves = desk.shelves
 
     @routes.get("/v1/marts/{mart}/rows")
     async def rows(
@@ -34,7 +33,7 @@ def mart_routes(desk: Desk) -> APIRouter:
 
         async def read(permission: Permission) -> MartAnswer:
             wanted = RowRequest(tuple(filter(None, columns.split(","))), _limit(limit, checked_form(format)), after)
-            return await run_in_threadpool(read_mart, shelves.home, shelves.seal, permission, mart, wanted)
+            return await run_in_threadpool(desk.shelves.marts.read, permission, mart, wanted)
 
         answer = await desk.answered(asker, blank_read(asker, "rows", mart), read)
         if format == "json":
