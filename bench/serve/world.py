@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -64,7 +64,7 @@ def write_persons(home: Path, count: int) -> None:
         store.write(_documents(key.pseudonym, count))
 
 
-def _documents(pseudonym: "type[str]", count: int) -> Iterator[tuple[str, bytes]]:
+def _documents(pseudonym: Callable[[str], str], count: int) -> Iterator[tuple[str, bytes]]:
     known = datetime(2026, 1, 1, tzinfo=UTC)
     because = "newest issuance that was handed over; earlier ones say the same"
     for number in range(count):
