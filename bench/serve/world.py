@@ -33,8 +33,8 @@ from sharing.shelves import Shelves
 CONSUMER, PURPOSE, MART = "jdwnrh", "patient-registration", "fct_hospital_visit"
 COLUMNS = ("visit_id", "person_key", "department_code", "visit_type", "visit_date", "wait_minutes", "triage")
 ATTRIBUTES = ("given_name", "family_name", "birth_date", "sex", "residence_gewog_code", "phone")
-GROUP_ROWS = 122_880
-"""What DuckDB puts into a row group."""
+GROUP_ROWS = 65_536
+"""As many as a release has in a row group."""
 
 _DEPARTMENTS = ("OPD-GEN", "OPD-MED", "OPD-EYE", "OPD-ENT")
 _TYPES = ("new", "follow_up", "walk_in")
@@ -81,8 +81,8 @@ def write_release(home: Path, rows: int) -> Path:
     chance = np.random.default_rng(7)
     table = pa.table(
         {
-            "visit_id": sorted(sha256(f"v{n}".encode()).hexdigest() for n in range(rows)),
-            "person_key": pa.array([sha256(f"p{n % (rows // 4)}".encode()).hexdigest() for n in range(rows)]),
+            "visit_id": sorted(_token(f"v{n}") for n in range(rows)),
+            "person_key": pa.array([_token(f"p{n % (rows // 4)}") for n in range(rows)]),
             "department_code": pa.array(
                 np.array(["OPD-GEN", "OPD-MED", "OPD-EYE", "OPD-ENT"])[chance.integers(0, 4, rows)]
             ),
@@ -100,6 +100,11 @@ def write_release(home: Path, rows: int) -> Path:
     (folder / "manifest.json").write_text(json.dumps(manifest))
     point_to(read_release(folder, CONSUMER))
     return file
+
+
+def _token(value: str) -> str:
+    """As long as those of a scope."""
+    return sha256(value.encode()).hexdigest()[:32]
 
 
 def make_key(home: Path) -> str:
