@@ -109,7 +109,7 @@ def readings_of(settings: Settings, cid: str) -> list[Reading]:
 
     def tokens(release: Release) -> Collection[str]:
         scope = load_scope(settings.home, release.manifest["pseudonym_scope"])
-        key_then = scope.under(release.manifest["pseudonym_key_id"])
+        key_then = scope.under(release.manifest["key_id"])
         return {key_then.token("person", known) for known in person_keys}
 
     verify(settings.home)

@@ -21,6 +21,7 @@ from sharing.cursor import CursorSeal
 from sharing.forms import Form, PrefillAnswer, load_forms, own_form, prefill
 from sharing.lookup import Lookup
 from sharing.mart_docs import load_mart_docs
+from sharing.mart_reader import MartReader
 from sharing.permission import Permission, permission
 from sharing.persons import Persons
 from sharing.pseudonyms import load_scope
@@ -37,6 +38,7 @@ class Shelves:
     contracts: Mapping[str, Contract]
     agreements: Callable[[], Mapping[str, Agreement]]
     seal: CursorSeal
+    marts: MartReader
     lookup: Lookup
     forms: Mapping[str, Form]
     catalogue: Catalogue
@@ -66,7 +68,7 @@ def opened_shelves(settings: Settings) -> Iterator[Shelves]:
     forms, docs = load_forms(settings.schemas), load_mart_docs(settings.dbt_project)
     book = AgreementBook(settings.schemas, settings.dbt_project, contracts)
     book.current()
-    persons = Persons(home)
+    persons, seal = Persons(home), CursorSeal(home)
     with opened(settings.control_url) as control:
         yield Shelves(
             home=home,
@@ -74,7 +76,8 @@ def opened_shelves(settings: Settings) -> Iterator[Shelves]:
             control=control,
             contracts=contracts,
             agreements=book.current,
-            seal=CursorSeal(home),
+            seal=seal,
+            marts=MartReader(home, settings.dbt_project, seal),
             lookup=Lookup.over(persons, load_or_create(home, has_tables(settings.lake)), contracts.values()),
             forms=forms,
             catalogue=Catalogue(home, control, contracts, docs, forms),

@@ -2,13 +2,13 @@
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import StreamingResponse
 
 from datacentre.web.http import json_response
 from datacentre.web.problem import Problem
 from sharing.api.desk import Desk, blank_read
 from sharing.api.marts import checked_form
-from sharing.formats import MEDIA_TYPES, encoded, records
+from sharing.api.pieces import rows_response
+from sharing.formats import records
 from sharing.permission import Permission
 from sharing.stream_reader import StreamAnswer
 
@@ -36,7 +36,6 @@ def stream_routes(desk: Desk) -> APIRouter:
             rows = records(answer.rows.to_batches())
             return json_response({"rows": rows, "cursor": answer.cursor, "has_more": answer.has_more})
         headers = {"X-Cursor": answer.cursor, "X-Has-More": str(answer.has_more).lower()}
-        pieces = encoded(answer.rows.schema, answer.rows.to_batches(), format)
-        return StreamingResponse(pieces, headers=headers, media_type=MEDIA_TYPES[format])
+        return rows_response(answer.rows.schema, answer.rows.to_batches(), format, headers)
 
     return routes

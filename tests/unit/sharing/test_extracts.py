@@ -186,6 +186,23 @@ def test_a_reader_behind_folded_certificates_reads_on_where_it_stands(
     assert read_on(source, position)[0] == [(0, n, True) for n in range(5, 8)]
 
 
+def test_what_was_checked_again_comes_also_when_it_was_folded(
+    centre: Settings, contract: Contract, control: sa.Engine, land: Land
+) -> None:
+    land(0, 0, 40)
+    certify(control, OffsetRange(0, 0, 5))
+    (held,) = certify(control, OffsetRange(0, 5, 8), status=Status.HELD)
+    certify(control, OffsetRange(0, 8, 40))
+    source = extract(centre, contract, control)
+    _, position = read_on(source, Position())
+    certificates.recheck(control, held, "an engineer", "the rule was wrong")
+    (last,) = certify(control, OffsetRange(0, 5, 8))
+    assert fold(control, last, datetime.now(UTC) + timedelta(hours=1)) == 2
+    found, position = read_on(source, position)
+    assert found == [(0, n, True) for n in range(5, 8)]
+    assert read_on(source, position) == ([], position)
+
+
 def test_rows_show_what_was_agreed_under_tokens(centre: Settings, contract: Contract, land: Land) -> None:
     land(0, 0, 2)
     rows = extract(centre, contract, sa.create_engine("sqlite://"), True).landed

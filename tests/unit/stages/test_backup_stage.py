@@ -32,6 +32,7 @@ from sharing.access_log.entry import Read
 from sharing.access_log.log import AccessLog
 from sharing.access_log.verification import verify
 from sharing.pseudonyms import load_scope, rotate_scope
+from sharing.cursor import CursorSeal, InvalidCursor
 
 STREAM = "pmo__deliberation_vote"
 TOPIC = Topic(STREAM, "cluster/topic", {0: 0}, {0: 0})
@@ -101,17 +102,20 @@ def test_a_home_comes_back_as_it_was(settings: Settings, contract: Contract, com
     assert from_environment({"DATACENTRE_HOME": str(elsewhere.home)}).database == "sqlite"
 
 
-def test_the_access_log_comes_along_whole(settings: Settings, commit: Commit, tmp_path: Path) -> None:
+def test_the_access_log_comes_along_whole_and_cursors_end(settings: Settings, commit: Commit, tmp_path: Path) -> None:
     commit(0, 10)
     log = AccessLog(settings.home)
     log.write([Read("pmo", "k", "survey-trial", "rows", "fct_exit_survey_response")] * 3)
     log.settle()
+    cursor = CursorSeal(settings.home).close(7, "pmo", STREAM)
     made = backup(settings)
     log.write([Read("pmo", "k", "survey-trial", "rows", "fct_exit_survey_response")])
     log.settle()
     elsewhere = replace(settings, home=tmp_path / "elsewhere")
     restore(replace(elsewhere, control_url=elsewhere.own_control_url), made)
     assert verify(elsewhere.home).entries == 3
+    with pytest.raises(InvalidCursor):
+        CursorSeal(elsewhere.home).open(cursor, int, "pmo", STREAM)
     AccessLog(elsewhere.home).write([Read("pmo", "k", "survey-trial", "catalogue", "")])
     assert verify(elsewhere.home).entries == 4
 
