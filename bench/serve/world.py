@@ -19,13 +19,13 @@ from registry.golden.person import Attribute, Origin, Person, to_json
 from registry.golden.store import writing
 from sharing.access_keys import access_keys, create_access_key
 from sharing.agreements.model import Agreement, MartGrant
-from sharing.api.desk import Shelves
 from sharing.api.server import serve
 from sharing.catalogue import Catalogue
 from sharing.cursor import CursorSeal
 from sharing.lookup import Lookup
 from sharing.persons import Persons
 from sharing.releases.release import point_to, read_release, releases_of
+from sharing.shelves import Shelves
 
 CONSUMER, PURPOSE, MART = "jdwnrh", "patient-registration", "fct_hospital_visit"
 COLUMNS = ("visit_id", "person_key", "department_code", "visit_type", "visit_date", "wait_minutes", "triage")

@@ -42,7 +42,7 @@ def restore(settings: Settings, folder: Path) -> Manifest:
 
 def _copy_files(folder: Path, draft: Path) -> None:
     """Copies, not links: the backup must outlive whatever happens to the home."""
-    for name in (*FOLDERS, "lake", "marts"):
+    for name in (*FOLDERS, "access", "lake", "marts"):
         if (folder / name).is_dir():
             shutil.copytree(folder / name, draft / name)
 

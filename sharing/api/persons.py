@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from datacentre.web.http import json_response
 from datacentre.web.problem import Problem
 from sharing.api.desk import Asker, Desk, blank_read
-from sharing.forms import PrefillAnswer, PrefilledField, own_form, prefill
+from sharing.forms import PrefillAnswer, PrefilledField
 from sharing.lookup import Known, LookupAnswer, NotANumber
 from sharing.permission import Permission
 
@@ -43,7 +43,7 @@ def person_routes(desk: Desk) -> APIRouter:
         person_key = await _person(desk, asker, request, "prefill", form)
 
         async def read(permission: Permission) -> PrefillAnswer:
-            return prefill(shelves.lookup, own_form(shelves.forms, permission, form), permission, person_key)
+            return shelves.prefill(permission, form, person_key)
 
         answer = await desk.answered(asker, blank_read(asker, "prefill", form, person_key), read)
         return json_response({"form": answer.form.id, "fields": list(map(_shown_field, answer.fields))})

@@ -26,7 +26,7 @@ from sharing.access_log.grouped import GroupedLog
 from sharing.access_log.log import AccessLog
 from sharing.agreements.model import Agreement, MartGrant, StreamGrant
 from sharing.api.app import create_app
-from sharing.api.desk import Desk, Shelves
+from sharing.api.desk import Desk
 from sharing.catalogue import Catalogue
 from sharing.cursor import CursorSeal
 from sharing.forms import load_forms
@@ -34,6 +34,7 @@ from sharing.lookup import Lookup
 from sharing.mart_docs import load_mart_docs
 from sharing.persons import Persons
 from sharing.releases.release import point_to, read_release, releases_of
+from sharing.shelves import Shelves
 from tests.unit.stages.conftest import STREAM, lander
 
 PEMA, NOBODY = "11111111111", "99999999999"

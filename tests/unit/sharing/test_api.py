@@ -284,6 +284,7 @@ def test_the_catalogue_says_what_is_there_and_what_it_means(centre: Centre) -> N
     (mart,), (stream,) = document["marts"], document["streams"]
     assert (mart["mart"], mart["release"]["number"], mart["release"]["rows"]) == (CASES, 1, ROWS)
     assert mart["description"] == "One row per application to a service, from submission to its end."
+    assert mart["owner"].startswith("Department of Civil Registration")
     assert stream["quality"] == {"certified_offsets": 40, "held_offsets": 0}
     assert {column["name"] for column in stream["columns"]} == {"event_id", "feedback_id", "rating"}
 
@@ -301,5 +302,11 @@ def test_numbers_and_names_stay_out_of_the_access_log(centre: Centre) -> None:
     with centre.client() as client:
         for route in ROUTES:
             ask(client, route, centre.headers("jdwnrh"))
+        headers = centre.headers("jdwnrh")
+        client.get(f"/v1/marts/{PEMA}/rows", headers=headers)
+        client.get(f"/v1/marts/{VISITS}/rows?columns={PEMA}", headers=headers)
+        client.post(f"/v1/forms/{PEMA}/prefill", json={"cid": PEMA}, headers=headers)
+        client.get("/v1/catalogue", headers=headers | {"X-Purpose": PEMA})
+    assert sum(bool(entry.read.denied) for entry in entries(centre.settings.home)) >= 4
     whole = b"".join(f.read_bytes() for f in (centre.settings.home / "access").iterdir())
     assert PEMA.encode() not in whole and b"Pema" not in whole

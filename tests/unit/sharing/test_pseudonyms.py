@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datacentre.errors import ContractError
@@ -33,6 +33,7 @@ def test_neither_kinds_nor_scopes_join(tmp_path: Path) -> None:
     assert len(tokens) == 6
 
 
+@settings(max_examples=30, deadline=None)
 @given(value=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 def test_sql_makes_the_same_tokens(value: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     scope = load_scope(tmp_path_factory.getbasetemp(), "pmo")

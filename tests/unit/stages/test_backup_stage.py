@@ -28,6 +28,9 @@ from lake.marts import published
 from lake.offsets import held_offsets
 from lake.tables import table_folder
 from lake.upkeep import keep_up
+from sharing.access_log.entry import Read
+from sharing.access_log.log import AccessLog
+from sharing.access_log.verification import verify
 
 STREAM = "pmo__deliberation_vote"
 TOPIC = Topic(STREAM, "cluster/topic", {0: 0}, {0: 0})
@@ -95,6 +98,21 @@ def test_a_home_comes_back_as_it_was(settings: Settings, contract: Contract, com
     assert set(parquet(elsewhere.home).values()).isdisjoint(parquet(made).values())
     assert not list(tmp_path.glob("*.restoring"))
     assert from_environment({"DATACENTRE_HOME": str(elsewhere.home)}).database == "sqlite"
+
+
+def test_the_access_log_comes_along_whole(settings: Settings, commit: Commit, tmp_path: Path) -> None:
+    commit(0, 10)
+    log = AccessLog(settings.home)
+    log.write([Read("pmo", "k", "survey-trial", "rows", "fct_exit_survey_response")] * 3)
+    log.settle()
+    made = backup(settings)
+    log.write([Read("pmo", "k", "survey-trial", "rows", "fct_exit_survey_response")])
+    log.settle()
+    elsewhere = replace(settings, home=tmp_path / "elsewhere")
+    restore(replace(elsewhere, control_url=elsewhere.own_control_url), made)
+    assert verify(elsewhere.home).entries == 3
+    AccessLog(elsewhere.home).write([Read("pmo", "k", "survey-trial", "catalogue", "")])
+    assert verify(elsewhere.home).entries == 4
 
 
 def test_only_its_owner_reads_secrets_and_identities(settings: Settings, commit: Commit) -> None:
