@@ -11,6 +11,7 @@ import os
 import sqlite3
 import sys
 import time
+from contextlib import suppress
 from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
@@ -53,7 +54,5 @@ def next_page(stream: str, purpose: str, cursor: str) -> dict | None:
 
 
 if __name__ == "__main__":
-    try:
+    with suppress(KeyboardInterrupt):
         follow(*sys.argv[1:4], is_once="--once" in sys.argv)
-    except KeyboardInterrupt:
-        pass
