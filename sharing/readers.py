@@ -97,13 +97,17 @@ class Traces:
 
 
 def readings_of(settings: Settings, cid: str) -> list[Reading]:
-    """Of a person by number, oldest first. Raises NotANumber, and CheckFailed where the log isn't what was written:
-    nobody should rely on it then."""
+    """Of a person by number, oldest first. Raises NotANumber, and what `readings_of_person` raises."""
+    key, contracts = load_or_create(settings.home, has_tables(settings.lake)), load_contracts(settings.schemas)
+    lookup = Lookup.over(Persons(settings.home), key, contracts.values())
+    return readings_of_person(settings, lookup.person_key(cid))
+
+
+def readings_of_person(settings: Settings, person_key: str) -> list[Reading]:
+    """The same by pseudonym. Raises CheckFailed where the log isn't what was written: nobody should rely on it then."""
     contracts = load_contracts(settings.schemas)
     agreements = load_agreements(settings.schemas, contracts, settings.dbt_project)
-    key = load_or_create(settings.home, has_tables(settings.lake))
     persons = Persons(settings.home)
-    person_key = Lookup.over(persons, key, contracts.values()).person_key(cid)
     person_keys = {person_key, persons.remaining_key(person_key)}
     persons.close()
 

@@ -19,6 +19,7 @@ from connectors.sources.simulation.pacing import simulate as send_all
 from connectors.topics import create_topics
 from datacentre.cli.console import err, out, print_table, progress_bar
 from datacentre.cli.ingest import print_reports
+from datacentre.cli.story import tell_story
 from datacentre.contracts import load_contracts
 from datacentre.control.certificates import held
 from datacentre.control.store import opened
@@ -115,6 +116,8 @@ def _show(settings: Settings, sent: Sent, reports: tuple[PartitionReport, ...], 
             answer = connection.execute(sql)
             columns = [d[0] for d in answer.description or []]
             print_table(title, columns, answer.fetchall())
+    with _timed("one person's story", took):
+        tell_story(settings)
     rows = [[stage, round(seconds, 1)] for stage, seconds in took.items()]
     print_table("Time taken", ["stage", "seconds"], [*rows, ["all", round(sum(took.values()), 1)]])
 

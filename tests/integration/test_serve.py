@@ -3,24 +3,43 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from datacentre.control.ranges import OffsetRange
+from datacentre.settings import REPOSITORY
 from sharing.access_log.verification import entries, verify
 from tests.conftest import two_free_ports
-from tests.unit.sharing.centre import Centre, centre_in
-from tests.unit.stages.conftest import STREAM
+from tests.unit.sharing.centre import CASES, Centre, centre_in, write_release
+from tests.unit.stages.conftest import STREAM, lander
 
 PURPOSE = "service-evaluation"
+READERS = REPOSITORY / "docs" / "readers"
+
+
+Program = subprocess.Popen[str]
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[[Program], Program]]:
+    """Sees that a program ends with its test."""
+    with ExitStack() as ending:
+
+        def end_with_the_test(program: Program) -> Program:
+            ending.callback(program.kill)
+            return program
+
+        yield end_with_the_test
 
 
 @pytest.fixture
@@ -71,3 +90,53 @@ def test_a_stream_is_followed_through_a_kill_of_the_service(centre: Centre) -> N
     assert len(held) == 40
     assert [entry.read.rows for entry in entries(centre.settings.home)] == [20, 20, 20]
     assert verify(centre.settings.home).unsigned == 0
+
+
+def script(name: str, port: int, key: str, *arguments: str) -> Program:
+    """One of the reader's programs of docs/readers, with nothing but a key and an address."""
+    own = {"PATH": os.environ["PATH"], "DATACENTRE_KEY": key, "DATACENTRE_URL": f"http://127.0.0.1:{port}"}
+    argv = [sys.executable, str(READERS / name), *arguments]
+    return subprocess.Popen(argv, env=own, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_the_analyst_has_the_mart_in_pandas(centre: Centre) -> None:
+    port = two_free_ports()
+    with serving(centre, port):
+        told, failed = script("analyst.py", port, centre.make_key("rcsc")[1], CASES, PURPOSE).communicate(timeout=60)
+    assert told.startswith("2,500 rows"), failed
+    assert "outcome" in told
+
+
+def test_the_lab_has_every_row_once_through_a_restart_and_a_new_release(
+    centre: Centre, tmp_path: Path, started: Callable[[Program], Program]
+) -> None:
+    file, port, key = tmp_path / "rows.sqlite", two_free_ports(), centre.make_key("rcsc")[1]
+    with serving(centre, port) as process:
+        lab = started(script("lab.py", port, key, STREAM, PURPOSE, str(file)))
+        wait_for(file, 50)
+        process.send_signal(signal.SIGKILL)
+    write_release(centre.settings, "rcsc", 2, CASES, "rcsc-")
+    lander(centre.settings, centre.contracts[STREAM])(0, 50, 80)
+    with serving(centre, port):
+        wait_for(file, 80)
+        centre.certify(OffsetRange(0, 40, 80))
+        time.sleep(1.5)
+        lab.send_signal(signal.SIGINT)
+        assert lab.wait(timeout=30) == 0, lab.communicate()[1]
+        assert script("lab.py", port, key, STREAM, PURPOSE, str(file), "--once").wait(timeout=60) == 0
+    kept = [json.loads(document) for document in wait_for(file, 80)]
+    assert len({row["event_id"] for row in kept}) == 80
+    assert all(row["is_certified"] for row in kept)
+
+
+def wait_for(file: Path, rows: int) -> list[str]:
+    """The documents that the lab has kept, once there are so many."""
+    deadline = time.monotonic() + 60
+    while True:
+        with sqlite3.connect(file, timeout=30) as kept:
+            there = kept.execute("select count(*) from sqlite_master where name = 'row'").fetchone() == (1,)
+            found = [document for (document,) in kept.execute("select document from row")] if there else []
+        if len(found) >= rows or time.monotonic() > deadline:
+            assert len(found) == rows
+            return found
+        time.sleep(0.1)
