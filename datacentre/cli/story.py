@@ -16,7 +16,7 @@ from lake.marts import published
 from sharing.access_log.log import AccessLog
 from sharing.counter import Counter
 from sharing.forms import PrefilledField
-from sharing.mart_reader import RowRequest, read_mart
+from sharing.mart_reader import RowRequest
 from sharing.readers import readings_of_person
 from sharing.shelves import Shelves, opened_shelves
 
@@ -39,7 +39,8 @@ _EVENTS = """
 _RESIDENCE = """
     select valid_from_date, valid_to_date, gewog_code, dzongkhag_code,
         strftime(known_from_at, '%Y-%m-%d %H:%M') as known_from
-    from dim_residence_history where person_key = $1 and known_to_at is null order by valid_from_date"""
+    from dim_residence_history where person_key = $1 and known_to_at is null
+    order by valid_from_date nulls first"""
 
 
 def tell_story(settings: Settings) -> None:
@@ -96,10 +97,8 @@ def _read_as_others(settings: Settings, shelves: Shelves) -> None:
     log = AccessLog(settings.home)
     analyst = Counter(shelves, log, "rcsc", "service-evaluation")
     mart = "fct_service_case"
-    analyst.answered(
-        analyst.asked("rows", mart),
-        lambda allowed: read_mart(settings.home, shelves.seal, allowed, mart, RowRequest()),
-    )
+    work = partial(shelves.marts.read, mart=mart, asked=RowRequest())
+    analyst.answered(analyst.asked("rows", mart), work)
     lab, stream = Counter(shelves, log, "pmo", "hospital-trial"), "jdwnrh__hospital_visit"
     cursor, has_more = "", True
     while has_more:
