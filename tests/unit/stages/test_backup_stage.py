@@ -31,8 +31,8 @@ from lake.upkeep import keep_up
 from sharing.access_log.entry import Read
 from sharing.access_log.log import AccessLog
 from sharing.access_log.verification import verify
-from sharing.pseudonyms import load_scope, rotate_scope
 from sharing.cursor import CursorSeal, InvalidCursor
+from sharing.pseudonyms import load_scope, rotate_scope
 
 STREAM = "pmo__deliberation_vote"
 TOPIC = Topic(STREAM, "cluster/topic", {0: 0}, {0: 0})
