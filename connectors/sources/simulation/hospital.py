@@ -17,6 +17,7 @@ from connectors.sources.simulation.reference import Department, Reference
 VISIT_STREAM = "jdwnrh__hospital_visit"
 
 _BOOKED_SHARE, _URGENT_SHARE = 0.62, 0.1
+_WITHOUT_NUMBER, _MISTYPED = 0.03, 0.02
 _OPENS, _LAST_SLOT = 9 * 3600, 15 * 3600
 _REFERRALS = weighted({"self": 46, "none": 20, "district_hospital": 16, "bhu": 10, "internal": 8})
 _TRIAGE = weighted({1: 3, 2: 12, 3: 40, 4: 32, 5: 13})
@@ -160,16 +161,31 @@ class HospitalVisits:
         return person
 
     def _identity(self, person: Person, day: int) -> Fields:
-        """A card, a hospital number, or name, birth date and phone, as the desk got hold of them."""
-        age = person.age_years(day)
-        fields: Fields = {"sex": person.sex, "age_years": age}
-        u = self._random.random()
-        if age >= 15 and u < 0.86:
-            fields["cid"] = person.cid
+        """A number, or name, birth date and phone, or both, as the desk got hold of them.
+
+        Who comes without the number, or has it mistyped, is asked for all the rest; one of those in two has a number
+        of the hospital too.
+        """
+        fields: Fields = {"sex": person.sex, "age_years": (age := person.age_years(day))}
+        u, is_in_doubt = self._random.random(), False
+        if u < 1 - _WITHOUT_NUMBER:
+            is_in_doubt = u >= 1 - _WITHOUT_NUMBER - _MISTYPED
+            fields["cid"] = mistyped(person.cid, self._random) if is_in_doubt else person.cid
         if u > 0.5 or age < 15:
-            fields["patient_name"] = person.full_name if u < 0.97 else person.full_name.replace("h", "", 1)
+            is_spelt_otherwise = u > 1 - _WITHOUT_NUMBER / 3
+            fields["patient_name"] = person.full_name.replace("h", "", 1) if is_spelt_otherwise else person.full_name
             fields["birth_date"] = person.birth_date
             fields["phone"] = person.phone
-        if u < 0.3 or u > 0.9:
+        if u < 0.3 or (u > 0.9 and not is_in_doubt and int(u * 1e6) % 2):
             fields["hospital_number"] = person.hospital_number
         return fields
+
+
+def mistyped(cid: str, random: Random) -> str:
+    """One digit taken for another, or two neighbours exchanged: eight to one, as Verhoeff (1969) counted errors."""
+    place = int(random.random() * len(cid))
+    first, second = cid[place], cid[place + 1 : place + 2]
+    if second not in ("", first) and random.random() < 1 / 9:
+        return f"{cid[:place]}{second}{first}{cid[place + 2 :]}"
+    other = str((int(first) + 1 + int(random.random() * 9)) % 10)
+    return f"{cid[:place]}{other}{cid[place + 1 :]}"

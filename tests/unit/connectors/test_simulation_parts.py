@@ -9,7 +9,7 @@ import pytest
 
 from connectors.sources.simulation.chance import lognormal, weighted
 from connectors.sources.simulation.clock import Clock, day_of
-from connectors.sources.simulation.hospital import no_show_chance
+from connectors.sources.simulation.hospital import mistyped, no_show_chance
 from connectors.sources.simulation.population import Population
 from connectors.sources.simulation.reference import read_reference
 from datacentre.errors import ContractError
@@ -91,3 +91,11 @@ def test_every_citizen_has_a_number_of_their_own_and_an_adult_guardian() -> None
 def test_a_missing_reference_list_is_named() -> None:
     with pytest.raises(ContractError, match=r"gewog\.csv"):
         read_reference(REPOSITORY / "schemas" / "contracts")
+
+
+def test_a_mistyped_number_is_another_one_of_eleven_digits() -> None:
+    chance = Random(1)
+    typed = {mistyped("11407000123", chance) for _ in range(500)}
+    assert "11407000123" not in typed
+    assert all(len(cid) == 11 and cid.isdigit() for cid in typed)
+    assert {"11047000123", "11407000120"} <= typed

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from connectors.sources.simulation import DefectShares, generate
+from connectors.sources.simulation.population import Population
 from connectors.sources.simulation.reference import read_reference
 from datacentre.contracts import load_contracts
 from datacentre.settings import REPOSITORY
@@ -173,3 +174,14 @@ def test_revisions_of_a_policy_count_up(streams: Values) -> None:
 
 def _mean(numbers: list[int]) -> float:
     return sum(numbers) / len(numbers)
+
+
+def test_some_patients_come_without_their_number_and_some_numbers_are_mistyped(streams: Values) -> None:
+    told = [v for v in streams["jdwnrh__hospital_visit"] if v["event"] in ("booked", "arrived")]
+    without = [v for v in told if "cid" not in v]
+    assert 0.02 < len(without) / len(told) < 0.04
+    assert all({"patient_name", "birth_date", "phone", "sex"} <= v.keys() for v in without)
+    citizens = {person.cid for person in Population(LISTS, 3, 4_000).people}
+    strange = [v for v in told if v.get("cid", "") not in citizens and "cid" in v]
+    assert 0.012 < len(strange) / len(told) < 0.028
+    assert all({"patient_name", "birth_date", "phone", "sex"} <= v.keys() for v in strange)
