@@ -61,3 +61,23 @@ def _aliases(merges: Iterable[Event]) -> dict[str, str]:
         members.setdefault(kept, []).extend(moved)
         into.update(dict.fromkeys(moved, kept))
     return into
+
+
+def kept_apart(events: Iterable[Event]) -> frozenset[frozenset[str]]:
+    """Pairs of pseudonyms that somebody has said are two persons, last; no program makes them one again."""
+    told = list(events)
+    by_number = {event.number: event for event in told}
+    apart: set[frozenset[str]] = set()
+    for event in told:
+        meant = by_number.get(event.about or 0, event) if event.kind is Kind.UNMERGED else event
+        if meant.person_key is None or meant.other_key is None:
+            continue
+        pair = frozenset((meant.person_key, meant.other_key))
+        if event.kind in MERGING:
+            apart.discard(pair)
+        if event.kind in (Kind.UNMERGED, Kind.SPLIT):
+            apart.add(pair)
+        if event.kind is Kind.REVIEW_DIFFERENT:
+            review = by_number.get(event.about or 0, event)
+            apart |= {frozenset((key, meant.other_key)) for key, _ in review.candidates} | {pair}
+    return frozenset(apart)

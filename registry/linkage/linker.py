@@ -51,10 +51,14 @@ class Model:
 
 
 class Linkage:
-    """One table to be searched for duplicates, or two to be linked; as `roles.columns` makes them."""
+    """One table to be searched for duplicates, or two to be linked; as `roles.columns` makes them.
 
-    def __init__(self, roles: Roles, tables: Sequence[pa.Table]):
-        self._roles, self._tables = roles, tables
+    `frequencies` are tables of `<role>` and `tf_<role>`, the share of all records that have a value, where these are
+    few of many; a value that such a table lacks isn't weighed by its frequency.
+    """
+
+    def __init__(self, roles: Roles, tables: Sequence[pa.Table], frequencies: Mapping[str, pa.Table] | None = None):
+        self._roles, self._tables, self._frequencies = roles, tables, frequencies or {}
 
     def train(self) -> Model:
         """Learn the weights from these records alone.
@@ -103,4 +107,7 @@ class Linkage:
     def _linker(self, settings: Any) -> Linker:
         api = DuckDBAPI()
         named = [api.register(t, dataset_display_name=f"records_{n}") for n, t in enumerate(self._tables)]
-        return Linker(named if len(named) > 1 else named[0], settings)
+        linker = Linker(named if len(named) > 1 else named[0], settings)
+        for role, table in self._frequencies.items():
+            linker.table_management.register_term_frequency_lookup(api.register(table), role)
+        return linker
