@@ -1,5 +1,6 @@
 """Statements brought to one form to be compared, and the keys by which those that may be alike are found."""
 
+import re
 from functools import lru_cache
 
 import duckdb
@@ -17,7 +18,7 @@ COMPARED = (*(role for role in ROLES if role in REGISTRY_ROLES.given), TOKENS)
 SUBJECT = "(hash({}) >> 1)::bigint"
 """The number of a person in the tables of keys; the shelf of statements has the same."""
 
-_WORDS = r"[^\p{L}\p{N}]+"
+_WORD = re.compile(r"[^\W_]+")
 _KEYS = (
     "'t', birth_date, unnest(name_tokens)",
     "'s', birth_date, sex, left(full_name, 2)",
@@ -31,11 +32,7 @@ _key_of = lru_cache(maxsize=100_000)(name_key)
 def tell(connection: duckdb.DuckDBPyConnection, statements: str, target: str) -> None:
     """Make a table: each of the statements with whom it speaks of and what is compared, in one form."""
     names = [name for (name,) in connection.execute(f"select distinct lower(full_name) from {statements}").fetchall()]
-    words = connection.execute(
-        f"select list_filter(regexp_split_to_array(n, '{_WORDS}'), w -> w <> '') from (select unnest($1::text[]) as n)",
-        [names],
-    ).fetchall()
-    tokens = [sorted({_key_of(word) for word in found}) if found else None for (found,) in words]
+    tokens = [sorted({_key_of(word) for word in _WORD.findall(name)}) if name else None for name in names]
     spelt = pa.table({"name": pa.array(names, pa.string()), TOKENS: pa.array(tokens, pa.list_(pa.string()))})
     connection.register("spelt", spelt)
     connection.execute(
