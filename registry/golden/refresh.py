@@ -20,7 +20,7 @@ from datacentre.errors import SourceUnavailable
 from datacentre.file_lock import locked_if_free
 from datacentre.pseudonym import load_or_create
 from lake.certified_rows import CATALOG
-from lake.identity_rows import followed_event, make_identity_tables
+from lake.identity_rows import aliases, followed_event, make_identity_tables
 from registry.golden.changes import note_changes
 from registry.golden.derive import derive_statements, replace_statements
 from registry.golden.documents import write_documents
@@ -75,6 +75,7 @@ def opened_work(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("set preserve_insertion_order = false")
         make_tables(connection)
+        make_identity_tables(connection)
         yield connection
 
 
@@ -139,7 +140,6 @@ def _state(
     """The statements of what has changed, whole or not at all; how many rows were looked at."""
     _shelve_rest(connection, home)
     connection.execute("begin")
-    make_identity_tables(connection)
     is_changed = note_changes(connection, mapping, contracts, datetime.now(UTC).date())
     if not is_changed and (control is None or newest_event(control) == followed_event(connection)):
         connection.execute("commit")
@@ -157,7 +157,10 @@ def _state(
     _register(connection, mapping, "restated")
     if control is not None:
         with opened_shelf(home, connection) as shelf:
-            Resolver(connection, shelf, control, home, mapping, key).resolve()
+            resolver = Resolver(connection, shelf, control, home, mapping, key)
+            resolver.apply_decisions()
+            _register(connection, mapping, "restated")
+            resolver.match()
     connection.execute("insert into pending select person_key from touched_person except from pending")
     connection.execute("insert into unshelved from touched_record")
     connection.execute("commit")
@@ -221,6 +224,7 @@ def tell_pending(connection: duckdb.DuckDBPyConnection, home: Path, mapping: Per
     with opened_shelf(home, connection) as shelf, writing(home) as store:
         if not is_told:
             store.clear()
+        store.set_aliases(aliases(connection))
         for _ in _parts(connection, count):
             _gather(connection, shelf, count)
             connection.execute("delete from registered where person_key in (from asked_person)")

@@ -4,10 +4,12 @@ A person is found by what her registered records say, and by phone and local num
 don't contradict those.
 """
 
+from collections.abc import Sequence
+
 import duckdb
 
 from registry.identity.tables import Speakers
-from registry.identity.told_rows import SUBJECT, block_keys
+from registry.identity.told_rows import AGREEING_KEYS, LOCAL_KEYS, NAME_KEYS, SUBJECT, block_keys
 
 _MOST = 200
 """A key that more persons share says too little."""
@@ -23,7 +25,9 @@ def note_persons(connection: duckdb.DuckDBPyConnection, speakers: Speakers) -> N
         where (stream_key, named_as) in ({speakers.registering}) and full_name is not null
             and told.person_key = resolved_key"""
     )
-    connection.execute(f"create or replace temp table fresh_block as {_new_keys('registering_row', False)}")
+    connection.execute(
+        f"create or replace temp table fresh_block as {_new_keys('registering_row', (*NAME_KEYS, *AGREEING_KEYS))}"
+    )
     connection.execute("insert into person_block select subject, key from fresh_block")
     connection.execute(
         f"""create or replace temp table numbered_row as
@@ -42,7 +46,7 @@ def _note_numbered(connection: duckdb.DuckDBPyConnection) -> None:
     )
     connection.execute(
         f"""create or replace temp table agreeing as select distinct record_hash
-        from ({block_keys("numbered_row", "record_hash, subject", False)})
+        from ({block_keys("numbered_row", "record_hash, subject", AGREEING_KEYS)})
         semi join person_block using (subject, key)"""
     )
     connection.execute(
@@ -52,14 +56,14 @@ def _note_numbered(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "create or replace temp view agreeing_row as from numbered_row semi join agreeing using (record_hash)"
     )
-    connection.execute(f"insert into fresh_block {_new_keys('agreeing_row', True)}")
+    connection.execute(f"insert into fresh_block {_new_keys('agreeing_row', LOCAL_KEYS)}")
     connection.execute(
         "insert into person_block select subject, key from fresh_block anti join person_block using (subject, key)"
     )
 
 
-def _new_keys(rows: str, has_local: bool) -> str:
-    return f"""select subject, key from ({block_keys(rows, "subject", has_local)})
+def _new_keys(rows: str, kinds: Sequence[str]) -> str:
+    return f"""select subject, key from ({block_keys(rows, "subject", kinds)})
         anti join person_block using (subject, key)"""
 
 

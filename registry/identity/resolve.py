@@ -64,9 +64,14 @@ class Resolver:
         self._key, self._thresholds = key, thresholds
         make_tables(connection)
 
-    def resolve(self) -> Resolved:
-        """Apply what others have decided, match what is in doubt, and apply that."""
-        self._apply()
+    def apply_decisions(self) -> None:
+        """Bring the statements to what others have decided; who is registered may be other persons then."""
+        before = followed_event(self._connection)
+        follow_identity(self._connection, self._control)
+        apply_events(self._connection, before)
+
+    def match(self) -> Resolved:
+        """Match what is in doubt, and apply what comes of it."""
         tell(self._connection, "restated", "told")
         note_persons(self._connection, self._speakers)
         model = fitting_model(self._connection, self._home, self._speakers)
@@ -76,13 +81,8 @@ class Resolver:
         judged = self._judge(cases, model) if model is not None and cases else {}
         append(self._control, [*followed, *self._told(judged, model)])
         self._note(cases, judged)
-        self._apply()
+        self.apply_decisions()
         return _counted(judged.values())
-
-    def _apply(self) -> None:
-        before = followed_event(self._connection)
-        follow_identity(self._connection, self._control)
-        apply_events(self._connection, before)
 
     def _look_again(self, model: KnownModel | None) -> None:
         """Cases that wait are told again where somebody who may be the same has been registered since."""
@@ -146,7 +146,8 @@ class Resolver:
         tell(self._connection, "(from candidate_statement where person_key = resolved_key)", "candidate_told")
         self._connection.execute(
             f"""create or replace temp view candidate_row as
-            select *, (stream_key, named_as) in ({self._speakers.registering}) as is_firm from candidate_told"""
+            select *, (stream_key, named_as) in ({self._speakers.registering}) as is_firm from candidate_told
+            anti join open_case using (record_hash)"""
         )
 
     def _told(self, judged: Mapping[Case, Judgement], model: KnownModel | None) -> Iterator[Event]:

@@ -1,6 +1,7 @@
 """Statements brought to one form to be compared, and the keys by which those that may be alike are found."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 import duckdb
@@ -19,13 +20,15 @@ SUBJECT = "(hash({}) >> 1)::bigint"
 """The number of a person in the tables of keys; the shelf of statements has the same."""
 
 _WORD = re.compile(r"[^\W_]+")
-_KEYS = (
+NAME_KEYS = (
     "'t', birth_date, unnest(name_tokens)",
     "'s', birth_date, sex, left(full_name, 2)",
     "'y', array_to_string(name_tokens, ' '), left(birth_date, 4)",
     "'d', array_to_string(name_tokens, ' '), right(birth_date, 5)",
 )
-_LOCAL_KEYS = ("'c', contact", "'l', local_number")
+AGREEING_KEYS = ("'b', birth_date", "'n', array_to_string(name_tokens, ' ')")
+LOCAL_KEYS = ("'c', contact", "'l', local_number")
+"""Nobody is found by `AGREEING_KEYS`: who shares one with what is registered under her number doesn't contradict it."""
 _key_of = lru_cache(maxsize=100_000)(name_key)
 
 
@@ -54,9 +57,8 @@ def summed_up(rows: str, by: str) -> str:
     return f"select {by}, {newest} from {rows} group by {by}"
 
 
-def block_keys(rows: str, of: str, has_local: bool = True) -> str:
+def block_keys(rows: str, of: str, kinds: Sequence[str] = (*NAME_KEYS, *LOCAL_KEYS)) -> str:
     """SQL of `key` and `of`: rows that share a key are looked at together."""
-    kinds = _KEYS + _LOCAL_KEYS if has_local else _KEYS
     parts = (f"select {of}, {_hashed(kind)} from {rows} where {_is_told(kind)}" for kind in kinds)
     return f"select distinct {of}, hash(k) as key from ({' union all '.join(parts)})"
 

@@ -1,7 +1,7 @@
 """Patients without a number, or with a wrong one, in a town whose citizens are all registered."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -11,11 +11,14 @@ from small_lake import Record, SmallLake, card, visit
 from connectors.sources.simulation.population import Person, Population
 from connectors.sources.simulation.reference import read_reference
 from datacentre.contracts import Contract
-from datacentre.control.identity import Kind, events
+from datacentre.control.identity import Event, Kind, append, events
+from datacentre.control.identity_state import fold
 from datacentre.control.store import opened
 from datacentre.settings import from_environment
+from registry.golden.refresh import Refreshed, begin_anew
+from registry.golden.store import reading
 
-CITIZENS, WITHOUT = 1_200, 60
+CITIZENS, WITHOUT = 800, 60
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def told(person: Person, **fields: Any) -> dict[str, Any]:
 
 
 def issued(person: Person) -> list[Record]:
-    names = {"given_name": person.given_name, "family_name": person.family_name or person.given_name}
+    names = {"given_name": person.given_name, "family_name": person.family_name}
     said = names | {"birth_date": person.birth_date, "sex": person.sex, "permanent_gewog_code": person.gewog_code}
     return card(f"CID-{person.position}", person.cid, **said)
 
@@ -84,3 +87,82 @@ def test_patients_without_a_number_are_found(town: Town) -> None:
     assert len(links) == 2 * len(right)
     assert {link.model_id for link in links} == {links[0].model_id}
     assert all(link.probability and link.probability >= 0.99 for link in links)
+
+
+def test_a_mistyped_number_is_linked_where_nobody_has_it_and_reviewed_where_somebody_has(town: Town) -> None:
+    anna, other = town.people[101], town.people[103]
+    town.lake.send(visit("V-U", "99999999999", "2025-05-01", "arrived", **told(anna)))
+    town.lake.send(visit("V-S", other.cid, "2025-05-01", "arrived", **told(anna)))
+    town.lake.send(visit("V-R", anna.cid, "2025-05-01", "arrived", **told(anna, patient_name="Somebody Else")))
+    town.lake.refresh()
+    found = town.of_visits()
+    assert found["V-U"] == found["V-R"] == town.key_of(anna)
+    assert found["V-S"] not in {town.key_of(anna), town.key_of(other)}
+    (review,) = (e for e in fold(events(town.control)).open_reviews.values() if e.other_key == found["V-S"])
+    assert {key for key, _ in review.candidates} == {town.key_of(anna), town.key_of(other)}
+    assert review.candidates[0][0] == town.key_of(anna)
+
+    append(
+        town.control,
+        [replace(review, kind=Kind.REVIEW_SAME, who="pema", about=review.number)],
+    )
+    town.lake.refresh()
+    assert town.of_visits()["V-S"] == town.key_of(anna)
+
+
+def test_the_records_that_follow_in_a_case_go_with_it(town: Town) -> None:
+    person = town.people[105]
+    booked, arrived, started = visit(
+        "V-C", None, "2025-05-02", "booked", "arrived", "consultation_started", **told(person)
+    )
+    _, key, values = arrived
+    only_phone = {name: value for name, value in (values or {}).items() if name not in ("patient_name", "birth_date")}
+    town.lake.send([booked])
+    town.lake.refresh()
+    town.lake.send([(arrived[0], key, only_phone | {"hospital_number": "7"}), started])
+    town.lake.refresh()
+    assert town.of_visits()["V-C"] == town.key_of(person)
+
+
+def test_somebody_registered_later_is_found_for_the_visit_before(town: Town) -> None:
+    elsewhere = Population(read_reference(from_environment({}).reference), seed=8, size=400)
+    stranger = replace(elsewhere.people[399], position=CITIZENS + 399)
+    town.lake.send(visit("V-L", None, "2025-05-03", "arrived", **told(stranger)))
+    town.lake.refresh()
+    founded = town.of_visits()["V-L"]
+    assert founded not in {None, town.key_of(stranger)}
+    town.lake.send(issued(stranger))
+    town.lake.refresh()
+    assert town.of_visits()["V-L"] == town.key_of(stranger)
+    (merge,) = events(town.control, [Kind.MERGED])
+    assert (merge.other_key, merge.person_key) == (founded, town.key_of(stranger))
+
+
+def test_merge_then_unmerge_restores_golden_records(town: Town) -> None:
+    left, right = town.people[10], town.people[11]
+
+    def golden() -> list[Any]:
+        with reading(town.lake.home) as store:
+            return [store.find(town.key_of(person)) for person in (left, right)]
+
+    before, statements = golden(), town.lake.statements()
+    number = append(town.control, [Event(Kind.MERGED, "pema", "one person", town.key_of(right), town.key_of(left))])
+    town.lake.refresh()
+    assert golden()[0] == golden()[1]
+    assert golden() != before
+    append(town.control, [Event(Kind.UNMERGED, "pema", "two after all", about=number)])
+    town.lake.refresh()
+    assert golden() == before
+    assert town.lake.statements() == statements
+
+
+def test_a_registry_made_anew_finds_the_same_persons(town: Town) -> None:
+    told_before, found = events(town.control), town.lake.statements("record_key, named_as, resolved_key")
+    begin_anew(town.lake.home)
+    town.lake.refresh()
+    assert town.lake.statements("record_key, named_as, resolved_key") == found
+    assert events(town.control) == told_before
+
+
+def test_nothing_new_costs_no_match(town: Town) -> None:
+    assert town.lake.refresh() == Refreshed(0, 0, 0)
