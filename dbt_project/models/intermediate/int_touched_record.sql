@@ -26,6 +26,13 @@ with named as (
                 from {{ source('lake', key) }} as fresh
                 where {{ is_new('fresh') }} and fresh.corrects_event_id is not null
             )
+        {% if key in identity_columns() %}
+            union
+            select
+                '{{ key }}' as stream_key,
+                speaking.record_key
+            from ({{ records_of_new_identity(key) }}) as speaking
+        {% endif %}
         {{ 'union' if not loop.last }}
     {% endfor %}
 ),
