@@ -107,7 +107,10 @@ def _late(
 
 def _run_models(settings: Settings, contracts: Mapping[str, Contract], control: sa.Engine) -> tuple[int, int]:
     """Build incrementally; from an empty file where models or reference data aren't those of the last build, or where
-    rows are gone that no certificate tells of. Returns the number of nodes, and of the event of identity behind them."""
+    rows are gone that no certificate tells of.
+
+    Returns how many nodes ran, and the number of the newest event of identity behind them.
+    """
     inputs, work, copy = _fingerprint(settings), work_file(settings.marts), certified_file(settings.marts)
     is_lost = has_lost_rows(copy)
     is_base = _built_from(settings) == inputs and not is_lost
