@@ -2,31 +2,35 @@
   Who is whom. `lake.person_link` says of whom a record speaks where its own number doesn't, `lake.person_alias` into
   whom somebody was merged; both keep what held before, up to event `replaced_by`.
 #}
-{% macro identity_columns() %}
-    {{ return({
-        'dcrc__cid_issuance': {'single': ['person_key', 'guardian_person_key'], 'lists': []},
-        'dcrc__census_transfer': {'single': ['person_key'], 'lists': ['member_person_keys']},
-        'jdwnrh__hospital_visit': {'single': ['person_key'], 'lists': []},
-        'rcsc__service_feedback': {'single': ['person_key'], 'lists': []},
-    }) }}
-{% endmacro %}
+{% macro person_column_names(key) -%}
+    {{ {
+        'dcrc__cid_issuance': 'person_key guardian_person_key',
+        'dcrc__census_transfer': 'person_key',
+        'jdwnrh__hospital_visit': 'person_key',
+        'rcsc__service_feedback': 'person_key',
+    }.get(key, '') }}
+{%- endmacro %}
+
+{% macro person_list_names(key) -%}
+    {{ {'dcrc__census_transfer': 'member_person_keys'}.get(key, '') }}
+{%- endmacro %}
 
 {# Rows of one stream with every pseudonym of a person in the place of the one that is left of it. #}
 {% macro identified(key, rows) %}
-    {% set columns = identity_columns().get(key) %}
-    {% if columns is none %}
+    {% set single, lists = person_column_names(key).split(), person_list_names(key).split() %}
+    {% if not single %}
         {{ rows }}
     {% else %}
         (
             select landed.* replace (
-                {% for column in columns.single %}
+                {% for column in single %}
                     coalesce(
                         {{ 'link.person_key,' if column == 'person_key' }}
                         {{ column }}_alias.resolved_key,
                         landed.{{ column }}
                     ) as {{ column }},
                 {% endfor %}
-                {% for column in columns.lists %}
+                {% for column in lists %}
                     list_transform(
                         landed.{{ column }}, lambda known: coalesce(merged.aliases[known], known)
                     ) as {{ column }},
@@ -39,11 +43,11 @@
                     and link.stream_key = '{{ key }}'
                     and landed.kafka_partition = link.kafka_partition
                     and landed.kafka_offset = link.kafka_offset
-            {% for column in columns.single %}
+            {% for column in single %}
                 left join {{ source('lake', 'person_alias') }} as {{ column }}_alias
                     on {{ column }}_alias.replaced_by is null and landed.{{ column }} = {{ column }}_alias.person_key
             {% endfor %}
-            {% if columns.lists %}
+            {% if lists %}
                 cross join ({{ merged_persons() }}) as merged
             {% endif %}
         )
@@ -72,7 +76,7 @@
 
 {# The keys of a stream's records that speak of somebody else than in the build before. #}
 {% macro records_of_new_identity(key) %}
-    {% set columns = identity_columns()[key] %}
+    {% set single, lists = person_column_names(key).split(), person_list_names(key).split() %}
     select landed.record_key
     from {{ source('lake', key) }} as landed
     where
@@ -83,13 +87,13 @@
             from {{ source('lake', 'person_link') }} as link
             where link.stream_key = '{{ key }}' and {{ is_new_identity('link') }}
         )
-    {% for column in columns.single %}
+    {% for column in single %}
         union
         select landed.record_key
         from {{ source('lake', key) }} as landed
         where landed.{{ column }} in ({{ newly_merged() }})
     {% endfor %}
-    {% for column in columns.lists %}
+    {% for column in lists %}
         union
         select named.record_key
         from (

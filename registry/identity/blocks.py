@@ -45,16 +45,16 @@ def _note_numbered(connection: duckdb.DuckDBPyConnection) -> None:
         "select distinct subject from person_block semi join numbered_row using (subject)"
     )
     connection.execute(
-        f"""create or replace temp table agreeing as select distinct record_hash
+        f"""create or replace temp table agreeing as select distinct record_hash, subject
         from ({block_keys("numbered_row", "record_hash, subject", AGREEING_KEYS)})
         semi join person_block using (subject, key)"""
     )
     connection.execute(
-        """create or replace temp table contradiction as select distinct record_hash
-        from numbered_row semi join named_subject using (subject) anti join agreeing using (record_hash)"""
+        """create or replace temp table contradiction as select distinct record_hash, person_key
+        from numbered_row semi join named_subject using (subject) anti join agreeing using (record_hash, subject)"""
     )
     connection.execute(
-        "create or replace temp view agreeing_row as from numbered_row semi join agreeing using (record_hash)"
+        "create or replace temp view agreeing_row as from numbered_row semi join agreeing using (record_hash, subject)"
     )
     connection.execute(f"insert into fresh_block {_new_keys('agreeing_row', LOCAL_KEYS)}")
     connection.execute(

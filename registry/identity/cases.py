@@ -62,21 +62,23 @@ def open_cases(connection: duckdb.DuckDBPyConnection) -> list[Case]:
         """create or replace temp table doubted as
         select p.* from placed_row as p
         where is_telling and (
-            case when case_key is not null then record_hash in (from again) and case_key = final_key
-                when number is null then true
-                else number not in (select person_key from registered)
-                    or record_hash in (select record_hash from contradiction) end)"""
+            case when case_key is not null then record_hash in (from again) and linked_key = final_key
+                when coalesce(person_key, number) is null then true
+                else coalesce(person_key, number) not in (select person_key from registered)
+                    or row(record_hash, coalesce(person_key, number)) in (select row(record_hash, person_key)
+                        from contradiction) end)"""
     )
     connection.execute("create or replace temp view doubted_row as select *, true as is_firm from doubted")
     connection.execute(
         f"""create or replace temp table open_case as
-        select *, (select any_value(number) from doubted as d where d.record_hash = s.record_hash) as number
+        select *, (select max(coalesce(person_key, number)) from doubted as d where d.record_hash = s.record_hash)
+            as number
         from ({summed_up("doubted_row", "record_hash")}) as s"""
     )
     rows = connection.execute(
-        f"""select record_hash, any_value(number), arg_min(concat_ws('/', stream_key, source, event_id),
+        f"""select record_hash, max(coalesce(person_key, number)), arg_min(concat_ws('/', stream_key, source, event_id),
             {ORDER.format("")}), list(row(stream_key, kafka_partition, kafka_offset) order by kafka_partition,
-            kafka_offset), record_hash in (select record_hash from contradiction), any_value(case_key)
+            kafka_offset), record_hash in (select record_hash from contradiction), any_value(linked_key)
         from doubted group by record_hash order by record_hash"""
     ).fetchall()
     return [Case(r[0], r[1], r[2], tuple(tuple(p) for p in r[3]), r[4], r[5]) for r in rows]

@@ -16,9 +16,9 @@ with named as (
     from {{ source('lake', 'person_link') }} as link
     where {{ is_new_identity('link') }}
     union
-    select unnest([alias.person_key, alias.resolved_key]) as person_key
-    from {{ source('lake', 'person_alias') }} as alias
-    where {{ is_new_identity('alias') }}
+    select unnest([merged.person_key, merged.resolved_key]) as person_key
+    from {{ source('lake', 'person_alias') }} as merged
+    where {{ is_new_identity('merged') }}
 ),
 
 final as (

@@ -26,12 +26,12 @@ with named as (
                 from {{ source('lake', key) }} as fresh
                 where {{ is_new('fresh') }} and fresh.corrects_event_id is not null
             )
-        {% if key in identity_columns() %}
+        {% if person_column_names(key) %}
             union
             select
                 '{{ key }}' as stream_key,
-                speaking.record_key
-            from ({{ records_of_new_identity(key) }}) as speaking
+                record_key
+            from ({{ records_of_new_identity(key) }})
         {% endif %}
         {{ 'union' if not loop.last }}
     {% endfor %}
