@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from datacentre.errors import CheckFailed
 from registry.identity.tables import Speakers
@@ -20,13 +21,14 @@ _LEAST = 200
 _GROWTH = 2
 """Once the registry is so many times what it was, frequencies and chances are others."""
 _FREQUENT = ("full_name", "birth_date", "sex")
+_PERSON = "person"
 _SEVERAL = 2
 """A value that only one person has is kept nowhere."""
 
 
 @dataclass(frozen=True)
 class KnownModel:
-    """`share` of the records that were compared are about somebody registered, of whom there were `registered`."""
+    """`share` of the people that records speak of are registered; there were `registered` of those."""
 
     model: Model
     share: float
@@ -79,15 +81,30 @@ def train(connection: duckdb.DuckDBPyConnection, home: Path, speakers: Speakers)
         return None
     note_frequencies(connection, speakers)
     try:
-        model = Linkage(REGISTRY_ROLES, [persons, cases]).train()
+        model = Linkage(REGISTRY_ROLES, [_labelled(persons), _labelled(cases)]).learn(_PERSON)
     except CheckFailed:
         return None
-    share = min(model.prior * persons.num_rows, 1.0)
-    known = KnownModel(model, share, count(connection, "registered"))
+    known = KnownModel(model, _registered_share(connection, speakers), count(connection, "registered"))
     draft = model_file(home).with_suffix(".draft")
     draft.write_text(known.to_json())
     draft.replace(model_file(home))
     return known
+
+
+def _labelled(records: pa.Table) -> pa.Table:
+    return records.append_column(_PERSON, pc.utf8_slice_codeunits(records[RECORD_ID], 1))
+
+
+def _registered_share(connection: duckdb.DuckDBPyConnection, speakers: Speakers) -> float:
+    """Of the numbers that come with records of telling roles."""
+    rows = connection.execute(
+        f"""with number as (
+            select distinct person_key from statement
+            where (stream_key, named_as) in ({speakers.telling}) and person_key is not null
+        )
+        select count(r.person_key) / count(*) from number left join registered as r using (person_key)"""
+    ).fetchall()
+    return float(rows[0][0])
 
 
 def _sample(connection: duckdb.DuckDBPyConnection, speakers: Speakers) -> tuple[pa.Table, pa.Table]:
