@@ -7,6 +7,7 @@ import duckdb
 
 from lake.identity_rows import make_identity_tables
 from registry.golden.mapping import PersonMapping
+from registry.identity.told_rows import SUBJECT
 
 _TABLES = """
 create table if not exists person_block (subject bigint not null, key ubigint not null);
@@ -20,6 +21,13 @@ def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Empty tables where there are none."""
     make_identity_tables(connection)
     connection.execute(_TABLES)
+
+
+def forget_keys(connection: duckdb.DuckDBPyConnection, person_key: str) -> None:
+    """Of a person who is erased, and of the cases of `touched_record`, that spoke of her."""
+    make_tables(connection)
+    connection.execute(f"delete from person_block where subject = {SUBJECT.format('$1')}", [person_key])
+    connection.execute("delete from waiting_block where record_hash in (from touched_record)")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from datacentre.control.identity import Event, Kind, append, events
 from datacentre.control.identity_state import fold
 from datacentre.control.store import opened
 from datacentre.settings import from_environment
+from datacentre.stages.identity import open_reviews, review_sides, split
 from registry.golden.refresh import Refreshed, begin_anew
 from registry.golden.store import reading
 
@@ -122,6 +123,40 @@ def test_the_records_that_follow_in_a_case_go_with_it(town: Town) -> None:
     town.lake.send([(arrived[0], key, only_phone | {"hospital_number": "7"}), started])
     town.lake.refresh()
     assert town.of_visits()["V-C"] == town.key_of(person)
+
+
+def test_a_case_that_names_her_once_rightly_and_once_wrongly_is_hers(town: Town) -> None:
+    person = town.people[106]
+    booked, arrived = visit("V-M", person.cid, "2025-05-02", "booked", "arrived", **told(person))
+    stream, key, values = booked
+    town.lake.send([(stream, key, (values or {}) | {"cid": "99999999998"}), arrived])
+    town.lake.refresh()
+    assert town.of_visits()["V-M"] == town.key_of(person)
+    assert [e.other_key for e in events(town.control)][-1] == town.lake.key.pseudonym("99999999998")
+
+
+def test_a_split_gives_a_case_a_person_of_its_own_for_good(town: Town) -> None:
+    settings = from_environment({"DATACENTRE_HOME": str(town.lake.home)})
+    (link, *_) = (e for e in events(town.control, [Kind.LINKED]) if e.person_key == town.key_of(town.people[0]))
+    split(settings, town.control, link.number, "pema", "her sister")
+    town.lake.refresh()
+    own = town.of_visits()[f"V-{town.people[0].position}"]
+    assert own not in {None, *(town.key_of(person) for person in town.people)}
+    town.lake.send(visit("V-X", None, "2025-05-09", "arrived", **told(town.people[0])))
+    town.lake.refresh()
+    assert town.of_visits()["V-X"] == town.key_of(town.people[0])
+    assert town.of_visits()[f"V-{town.people[0].position}"] == own
+
+
+def test_a_reviewer_sees_both_sides(town: Town) -> None:
+    patient, other = town.people[107], town.people[109]
+    town.lake.send(visit("V-T", other.cid, "2025-05-10", "arrived", **told(patient)))
+    town.lake.refresh()
+    settings = from_environment({"DATACENTRE_HOME": str(town.lake.home)})
+    review = open_reviews(town.control)[-1]
+    _, (record, *candidates) = review_sides(settings, town.control, review.number)
+    assert record.values["full_name"] == patient.full_name
+    assert {c.values["full_name"] for c in candidates} == {patient.full_name, other.full_name}
 
 
 def test_somebody_registered_later_is_found_for_the_visit_before(town: Town) -> None:
