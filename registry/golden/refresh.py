@@ -200,7 +200,7 @@ def _shelve_rest(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
 
 
 def _register(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping, statements: str) -> None:
-    """Note whom statements of confirmed cases name in a role that registers."""
+    """Note whom statements of confirmed cases name in a role that registers, and whom `registered` doesn't have yet."""
     roles = ", ".join(
         f"('{key}', '{name}')"
         for key, stream in mapping.streams.items()
