@@ -1,8 +1,10 @@
 """Every change of the access log is found; what a kill leaves behind is none."""
 
 import asyncio
-import multiprocessing
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datacentre.errors import CheckFailed
+from datacentre.settings import REPOSITORY
 from datacentre.signing import public_key_file
 from sharing.access_log import files
 from sharing.access_log.entry import Read
@@ -152,33 +155,38 @@ def test_entries_that_no_head_has_signed_yet_are_kept(home: Path) -> None:
     assert (verify(home).entries, verify(home).unsigned) == (15, 0)
 
 
-def _many(home: Path, count: int) -> None:
-    log = AccessLog(home)
-    for number in range(count):
-        log.write([read(number)])
-        if number % 3 == 0:
-            log.settle()
-    log.settle()
+WRITER = """
+import sys
+from pathlib import Path
+from sharing.access_log.entry import Read
+from sharing.access_log.log import AccessLog
+
+log = AccessLog(Path(sys.argv[1]))
+for number in range(int(sys.argv[2])):
+    log.write([Read("rcsc", "0a1b2c3d", "service-evaluation", "rows", "fct_service_case", rows=number)])
+    if number % 3 == 0:
+        log.settle()
+log.settle()
+"""
+
+
+def writer(home: Path, count: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(home), str(count)], cwd=REPOSITORY)
 
 
 def test_several_processes_write_one_chain(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_many, args=(tmp_path, 30)) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    writers = [writer(tmp_path, 30) for _ in range(3)]
+    assert [process.wait() for process in writers] == [0, 0, 0]
     assert (verify(tmp_path).entries, verify(tmp_path).unsigned) == (90, 0)
 
 
 def test_a_killed_writer_leaves_a_log_that_goes_on(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    worker = context.Process(target=_many, args=(tmp_path, 1_000_000))
-    worker.start()
+    process = writer(tmp_path, 1_000_000)
     while not files.files(tmp_path) or files.log_file(tmp_path, 1).stat().st_size < 10_000:
-        worker.join(0.02)
-    worker.kill()
-    worker.join()
+        time.sleep(0.02)
+        assert process.poll() is None
+    process.kill()
+    process.wait()
     before = verify(tmp_path).entries
     AccessLog(tmp_path).write([read(0)])
     assert verify(tmp_path).entries == before + 1
