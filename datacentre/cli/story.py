@@ -21,11 +21,14 @@ from sharing.readers import readings_of_person
 from sharing.shelves import Shelves, opened_shelves
 
 _FORM = "patient_registration"
+_FIELDS_SHOWN = 5
 _CANDIDATES = """
     select person_key from dim_person
     where list_has_all(stream_keys, ['dcrc__cid_issuance', 'dcrc__census_transfer', 'jdwnrh__hospital_visit'])
         and last_move_date is not null
-    order by last_seen_date desc, person_key limit 200"""
+        -- the departments that the lab may follow
+        and person_key in (from fct_hospital_visit select person_key where department_code in ('OPD-GEN', 'OPD-MED'))
+    order by last_seen_date desc, person_key limit 500"""
 _EVENTS = """
     select submitted_date as day, 'civil registration' as agency,
         service_code || ': ' || coalesce(outcome, 'open, ' || last_step) as what
@@ -54,10 +57,15 @@ def tell_story(settings: Settings) -> None:
         _print_prefilled(_prefilled(settings, shelves, person_key))
         _read_as_others(settings, shelves)
     rows = [
-        [f"{r.at:%H:%M:%S}", r.consumer, r.purpose, r.action, r.dataset, ", ".join(r.fields)]
+        [f"{r.at:%H:%M:%S}", r.consumer, r.purpose, r.action, r.dataset, _named(r.fields)]
         for r in readings_of_person(settings, person_key)
     ]
     print_table("Who read it", ["at (UTC)", "consumer", "purpose", "what", "of", "fields"], rows)
+
+
+def _named(fields: tuple[str, ...]) -> str:
+    more = len(fields) - _FIELDS_SHOWN
+    return ", ".join(fields[:_FIELDS_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _somebody(marts: duckdb.DuckDBPyConnection, shelves: Shelves) -> str:

@@ -72,6 +72,12 @@ class _Stream:
 
     def derive(self, key: PseudonymKey) -> None:
         self._keep_standing()
+        if self._connection.execute("select exists (from wanted)").fetchall() == [(True,)]:
+            self._read(key)
+        self._finish()
+
+    def _read(self, key: PseudonymKey) -> None:
+        """Add to the draft what the rows of `wanted` say."""
         read_source_rows(self._connection, self._lake, self._contract, self._fields(), key)
         self._carry()
         for name, role in self._stream.roles.items():
@@ -79,7 +85,6 @@ class _Stream:
             self._connection.execute(self._of_role(name, role, is_list))
             if is_list and role.establishes:
                 self._connection.execute(self._of_unnamed(name, role))
-        self._finish()
 
     def _keep_standing(self) -> None:
         """Drop from the draft what no longer stands; `wanted` are the rows to be read."""

@@ -38,6 +38,8 @@ def believe(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping) -> No
     )
     for name, belief in mapping.beliefs.items():
         connection.execute(_said(name, belief))
+        if connection.execute("select not exists (from said)").fetchall() == [(True,)]:
+            continue
         connection.execute(_chosen(belief))
         connection.execute(_taken(name, belief))
         if belief.rule == "settled":

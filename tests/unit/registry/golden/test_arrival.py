@@ -53,7 +53,7 @@ def test_any_order_of_arrival_gives_the_same_state(tmp_path: Path, contracts: di
     second, dice = SmallLake(tmp_path / "second", contracts), random.Random(seed)
     order = shuffled(dice)
     while order:
-        count = dice.randint(8, 25)
+        count = dice.randint(12, 40)
         second.send(order[:count])
         del order[:count]
         second.refresh()

@@ -148,7 +148,7 @@ _STATEMENTS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), rows=_STATEMENTS)
 def test_any_order_of_arrival_gives_the_same(believed: Believe, data: st.DataObject, rows: list[Said]) -> None:
     again = data.draw(st.permutations(rows))
