@@ -18,7 +18,7 @@ help:
 	@echo "make bench-ingest  the sink beside Spark, Kafka Connect and bare clients, in one run"
 	@echo "make bench-growth  an increment's build over little history and over ten times as much"
 	@echo "make bench-registry  golden records of five million events, and increments of ten thousand"
-	@echo "make bench-linkage  find persons again in published sets, without their number"
+	@echo "make bench-linkage  find persons again in published sets without their number, and in the simulated government"
 	@echo "make bench-serve  lookups at 100 a second, and a mart by Arrow beside reading its file"
 	@echo "make soak    the whole centre at 500 events/s for ten minutes, each of its processes killed once"
 	@echo "make lock    resolve the versions again"
@@ -68,6 +68,7 @@ lock: $(INSTALLED)
 
 bench-linkage: $(INSTALLED)
 	$(BIN)/python -m bench.linkage
+	$(BIN)/python -m bench.linkage.simulated
 
 bench-serve: $(INSTALLED)
 	$(BIN)/python -m bench.serve

@@ -11,7 +11,7 @@ from connectors.sources.simulation.dispatch import Dispatch
 from connectors.sources.simulation.hospital import VISIT_STREAM, HospitalVisits
 from connectors.sources.simulation.ledger import Ledger
 from connectors.sources.simulation.population import Person, Population
-from connectors.sources.simulation.record import Event
+from connectors.sources.simulation.record import Event, Process
 from connectors.sources.simulation.reference import read_reference
 from datacentre.contracts import load_contracts
 from datacentre.settings import Settings
@@ -50,7 +50,7 @@ class Country:
     def _sent(self, run: str, counts: dict[str, int]) -> Iterator[OutgoingRecord]:
         clock, ledger, seed = self._clock, Ledger(), f"{_SEED}/{run}"
         given = (clock, self._reference, self._population, ledger, seed, run)
-        agencies = {
+        agencies: dict[str, Process] = {
             "cards": CardApplications(*given),
             "moves": CensusTransfers(*given),
             "visits": HospitalVisits(*given),

@@ -1,10 +1,11 @@
 """`python -m bench.linkage.simulated`: patients of the simulated government whose number is missing or mistyped."""
 
+import json
 import logging
 import time
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,30 +15,40 @@ import typer
 from bench.growth.history import GrowingLake
 from bench.linkage.country import Country
 from bench.linkage.quality import calibration
-from datacentre.cli.console import one_line_errors, out, print_table
+from connectors.sources.simulation import OutgoingRecord
+from datacentre.cli.console import one_line_errors, print_table
 from datacentre.control.identity import Event, Kind, events
 from datacentre.control.store import opened
 from datacentre.pseudonym import load_or_create
-from datacentre.settings import Settings
+from datacentre.settings import REPOSITORY, Settings
 from datacentre.stages.registry import build_registry
 from registry.golden.statements import work_file
 
+_FILE = REPOSITORY / "docs" / "bench" / "linkage.json"
 _VISITS = "jdwnrh__hospital_visit"
 _ROUND = 20_000
+_MORE = 10
+_CALIBRATED = ("said", "pairs", "said on average", "true")
 Place = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Found:
-    """`wrong` are the visits that are held to be of a registered person who isn't the patient."""
+    """After a refresh: how many records it has seen so far, and what became of the visits.
+
+    `doubtful` visits have a record without the patient's number, `right` of them are held to be hers, who is
+    registered. `elsewhere` are those of all visits that have a record that is held to be of somebody else who is
+    registered: numbers mistyped into hers. `linked` pairs come of the match alone, without anybody's review.
+    """
 
     records: int
+    seconds: float
+    doubtful: int
+    right: int
+    elsewhere: int
     linked: int
     linked_wrong: int
     reviews: int
-    doubtful: int
-    right: int
-    wrong: int
 
 
 @one_line_errors
@@ -47,44 +58,42 @@ def simulated(
 ) -> None:
     """Links at the upper threshold that are wrong, and the share of records that somebody must review.
 
-    The first refresh sees all records of a year, and says what a review costs; the second one sees doubtful visits
-    only, as many as are needed to have ten thousand links to look at.
+    The first refresh sees all records of a year, and says what share of them is to be reviewed; the second one sees
+    doubtful visits only, as many as are needed to have ten thousand links to look at.
     """
     logging.getLogger("splink").setLevel(logging.ERROR)
     lake = GrowingLake(home.resolve())
     country = Country(lake.settings, citizens)
-    title = f"{citizens:,} citizens"
-    rows = []
-    for name, records in (
-        ("a year of records", list(country.events("A", citizens, citizens))),
-        ("and doubtful visits", list(country.doubtful_visits("B", citizens * 10))),
-    ):
-        lake.grow(records, _ROUND)
-        begun = time.monotonic()
-        build_registry(lake.settings, is_anew=False)
-        seconds = time.monotonic() - begun
-        found = _found(lake.settings, country, len(records))
-        rows.append(_row(name, found, seconds))
-        out.print(rows[-1])
-    print_table(title, ["after", "records", "s", "doubtful", "right", "wrong", "links", "wrong", "reviews"], rows)
-    print_table("Match probability", ["said", "pairs", "said on average", "true"], _calibration(lake.settings, country))
+    a_year = _refreshed(lake, country, list(country.events("A", citizens, citizens)), 0)
+    more = list(country.doubtful_visits("B", citizens * _MORE))
+    found = {"a year of records": a_year, "and doubtful visits": _refreshed(lake, country, more, a_year.records)}
+    rows = [[name, *asdict(state).values()] for name, state in found.items()]
+    print_table(f"{citizens:,} citizens", ["after", *asdict(a_year)], rows)
+    calibrated = _calibration(lake.settings, country)
+    print_table("Match probability", list(_CALIBRATED), calibrated)
+    _keep(citizens, found, calibrated)
 
 
-def _row(name: str, found: Found, seconds: float) -> list[object]:
-    return [
-        name,
-        found.records,
-        round(seconds),
-        found.doubtful,
-        found.right,
-        found.wrong,
-        found.linked,
-        found.linked_wrong,
-        found.reviews,
-    ]
+def _refreshed(lake: GrowingLake, country: Country, records: Sequence[OutgoingRecord], before: int) -> Found:
+    lake.grow(records, _ROUND)
+    begun = time.monotonic()
+    build_registry(lake.settings, is_anew=False)
+    return _found(lake.settings, country, before + len(records), round(time.monotonic() - begun, 1))
 
 
-def _found(settings: Settings, country: Country, records: int) -> Found:
+def _keep(citizens: int, found: dict[str, Found], calibrated: list[list[object]]) -> None:
+    year = found["a year of records"]
+    document = {
+        "taken": datetime.now(UTC).isoformat(timespec="minutes"),
+        "citizens": citizens,
+        "review_share": round(year.reviews / year.records, 5),
+        **{name.replace(" ", "_"): asdict(state) for name, state in found.items()},
+        "calibration": [dict(zip(_CALIBRATED, row, strict=True)) for row in calibrated],
+    }
+    _FILE.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _found(settings: Settings, country: Country, records: int, seconds: float) -> Found:
     key = load_or_create(settings.home, is_in_use=True)
     truth = {visit: key.pseudonym(person.cid) for visit, person in country.patients.items()}
     with duckdb.connect(str(work_file(settings.home)), read_only=True) as connection:
@@ -93,20 +102,19 @@ def _found(settings: Settings, country: Country, records: int) -> Found:
             f" from statement where stream_key = '{_VISITS}' group by all"
         ).fetchall()
     said = {(visit, person) for visit, person, is_registered in of_visit if is_registered}
-    wrong = [(visit, person) for visit, person in said if truth[visit] != person]
     with opened(settings.control_url) as control:
         told = events(control, [Kind.LINKED, Kind.REVIEW_OPENED])
     visits = _visits(settings)
     links = {(visits[_place(e)], e.person_key) for e in told if e.kind is Kind.LINKED and e.probability is not None}
-    kinds = Counter(event.kind for event in told)
     return Found(
-        records,
-        len(links),
-        sum(truth[visit] != person for visit, person in links),
-        kinds[Kind.REVIEW_OPENED],
-        len(country.doubtful),
-        sum((visit, truth[visit]) in said for visit in country.doubtful),
-        len(wrong),
+        records=records,
+        seconds=seconds,
+        doubtful=len(country.doubtful & {visit for visit, _, _ in of_visit}),
+        right=sum((visit, truth[visit]) in said for visit in country.doubtful),
+        elsewhere=len({visit for visit, person in said if truth[visit] != person}),
+        linked=len(links),
+        linked_wrong=sum(truth[visit] != person for visit, person in links),
+        reviews=sum(event.kind is Kind.REVIEW_OPENED for event in told),
     )
 
 

@@ -2,36 +2,53 @@
 
 import duckdb
 
-from registry.golden.derive import ORDER, replace_statements
+from registry.golden.derive import ORDER
 
 _HOLDS = "replaced_by is null"
+_ROW = "stream_key, kafka_partition, kafka_offset, named_as, list_position"
 _CHANGED = "event_number > {0} or replaced_by > {0}"
 
 
 def apply_events(connection: duckdb.DuckDBPyConnection, before: int) -> None:
-    """Widen `restated` by the records that events behind `before` concern, and put them all in their place again."""
+    """Widen `restated` by the records that events behind `before` concern, and say of whom each of its rows speaks; the
+    same in `statement`. Only what links and merges speak of is looked at."""
     _widen(connection, before)
-    if not _has_identity(connection):
-        return
+    _note_concerned(connection)
     connection.execute(
-        """insert into touched_person select resolved_key from restated where resolved_key is not null
-        except from touched_person"""
-    )
-    connection.execute(
-        f"""create or replace temp table applied as
+        f"""create or replace temp table newly_resolved as
         with own as (
-            select s.*, coalesce(s.person_key, arg_max(s.person_key, {ORDER.format("s.")})
+            select {_ROW}, person_key, resolved_key, coalesce(person_key, arg_max(person_key, {ORDER.format("")})
                 over (partition by record_hash, named_as, list_position)) as own_key
-            from restated as s
+            from restated semi join concerned_record using (record_hash)
         )
-        select own.* exclude (own_key) replace (coalesce(a.resolved_key, l.linked_key, own_key) as resolved_key)
+        select own.stream_key, own.kafka_partition, own.kafka_offset, named_as, list_position,
+            own.resolved_key as before_key, coalesce(a.resolved_key, l.linked_key, own_key) as after_key
         from own
-        left join person_link as l on l.{_HOLDS} and own.list_position = 0 and l.stream_key = own.stream_key
+        left join person_link as l on l.{_HOLDS} and list_position = 0 and l.stream_key = own.stream_key
             and l.kafka_partition = own.kafka_partition and l.kafka_offset = own.kafka_offset
-        left join person_alias as a on a.{_HOLDS} and a.person_key = coalesce(l.linked_key, own_key)"""
+        left join person_alias as a on a.{_HOLDS} and a.person_key = coalesce(l.linked_key, own_key)
+        where before_key is distinct from after_key"""
     )
-    connection.execute("create or replace temp table restated as from applied")
-    replace_statements(connection)
+    for table in ("restated", "statement"):
+        connection.execute(
+            f"""update {table} set resolved_key = n.after_key from newly_resolved as n
+            where {" and ".join(f"{table}.{column} = n.{column}" for column in _ROW.split(", "))}"""
+        )
+    connection.execute(
+        """insert into touched_person
+        (select before_key from newly_resolved union select after_key from newly_resolved) except from touched_person"""
+    )
+    connection.execute("delete from touched_person where person_key is null")
+
+
+def _note_concerned(connection: duckdb.DuckDBPyConnection) -> None:
+    """Records of which a link speaks, or that name somebody whom a merge speaks of, also one that was taken back."""
+    connection.execute(
+        """create or replace temp table concerned_record as
+        with merged as (select person_key from person_alias union select resolved_key from person_alias)
+        select record_hash from restated semi join person_link using (stream_key, kafka_partition, kafka_offset)
+        union select record_hash from restated where resolved_key in (from merged) or person_key in (from merged)"""
+    )
 
 
 def _widen(connection: duckdb.DuckDBPyConnection, before: int) -> None:
@@ -54,7 +71,3 @@ def _widen(connection: duckdb.DuckDBPyConnection, before: int) -> None:
     )
     connection.execute("insert into restated by name from statement semi join concerned using (record_hash)")
     connection.execute("insert into touched_record from concerned")
-
-
-def _has_identity(connection: duckdb.DuckDBPyConnection) -> bool:
-    return bool(connection.execute("select exists (from person_link) or exists (from person_alias)").fetchall()[0][0])

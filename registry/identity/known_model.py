@@ -143,9 +143,7 @@ def _sample(connection: duckdb.DuckDBPyConnection, speakers: Speakers) -> tuple[
 def compared(connection: duckdb.DuckDBPyConnection, rows: str, record_id: str, prefix: str) -> pa.Table:
     """What the linker compares of such rows."""
     columns = ", ".join(COMPARED)
-    return connection.execute(
-        f"select '{prefix}' || {record_id} as {RECORD_ID}, {columns} from {rows}"
-    ).to_arrow_table()
+    return connection.sql(f"select '{prefix}' || {record_id} as {RECORD_ID}, {columns} from {rows}").to_arrow_table()
 
 
 def note_frequencies(connection: duckdb.DuckDBPyConnection, speakers: Speakers) -> None:
@@ -168,7 +166,7 @@ def note_frequencies(connection: duckdb.DuckDBPyConnection, speakers: Speakers) 
 def frequencies(connection: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
     """As the linker takes them; whatever isn't frequent there isn't weighed by it."""
     found = {
-        role: connection.execute(
+        role: connection.sql(
             f"select value as {role}, frequency as tf_{role} from term_frequency where role = '{role}'"
         ).to_arrow_table()
         for role in _FREQUENT

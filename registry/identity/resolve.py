@@ -72,7 +72,7 @@ class Resolver:
 
     def match(self) -> Resolved:
         """Match what is in doubt, and apply what comes of it."""
-        tell(self._connection, "restated", "told")
+        tell(self._connection, self._speaking(), "told")
         note_persons(self._connection, self._speakers)
         model = fitting_model(self._connection, self._home, self._speakers)
         self._look_again(model)
@@ -83,6 +83,12 @@ class Resolver:
         self._note(cases, judged)
         self.apply_decisions()
         return _counted(judged.values())
+
+    def _speaking(self) -> str:
+        """The statements that matching looks at."""
+        role = "(stream_key, named_as)"
+        registering = f"{role} in ({self._speakers.registering}) and full_name is not null"
+        return f"(from restated where {role} in ({self._speakers.telling}) or {registering})"
 
     def _look_again(self, model: KnownModel | None) -> None:
         """Cases that wait are told again where somebody who may be the same has been registered since."""

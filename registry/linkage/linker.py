@@ -5,6 +5,7 @@ match (expectation maximisation) and among those that don't (random pairs). No l
 """
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _SEED = 1
 _SURE_SHARE = 0.5
 """How many of the true pairs the sure rules are thought to find; a first guess, that scoring corrects."""
 _CORRECTIONS = 5
+logging.getLogger("splink").setLevel(logging.ERROR)  # it tells at length how training goes
 _LEAST_PROBABILITY = 0.001
 
 

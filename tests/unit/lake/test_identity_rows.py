@@ -51,6 +51,8 @@ def test_a_link_leads_to_whoever_is_left_of_the_person(rows: duckdb.DuckDBPyConn
     follow_identity(rows, control)
     assert links(rows) == [(1, "f"), (2, "b")]
     assert aliases(rows) == {"a": "b"}
+    held = "select person_key, resolved_key from person_alias where replaced_by is null order by all"
+    assert rows.execute(held).fetchall() == [("a", "b"), ("f", "f")]
     assert links(rows, "event_number > 4 or replaced_by > 4") == [(1, "b"), (1, "f")]
     append(control, [placed(Kind.SPLIT, 2, "s")])
     follow_identity(rows, control)
