@@ -18,6 +18,7 @@ from datacentre.cli import (
     marts,
     pull,
     quarantine,
+    registry,
     resume,
     services,
     status,
@@ -64,4 +65,5 @@ app.add_typer(docs.app, name="docs")
 app.add_typer(erase.app, name="erase")
 app.add_typer(hold.app, name="hold")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(registry.app, name="registry")
 app.add_typer(gateway.keys, name="gateway-key")

@@ -21,6 +21,7 @@ from datacentre.settings import Settings
 from datacentre.stages.alerting import LATE, alarm
 from datacentre.stages.freshness import measure
 from datacentre.stages.outcome import Outcome, store
+from datacentre.stages.registry import keep_registry
 from lake.certified_rows import certified_file, follow_certificates, forget_lost_rows, has_lost_rows
 from lake.marts import discard, only_writer, pin, prepare, publish, work_file
 from lake.snapshot import snapshot
@@ -41,6 +42,7 @@ def build(settings: Settings) -> Outcome:
         decision = newest_decision(control)
         certified = certified_by_stream(control, contracts)
         follow_certificates(certified_file(settings.marts), settings.lake, contracts, certified)
+        keep_registry(settings, control, contracts)
         nodes = _run_models(settings, contracts)
         snapshots = {key: snapshot(settings.lake, contract, "landed") for key, contract in contracts.items()}
         pin(work_file(settings.marts), contracts, snapshots, certified)

@@ -27,18 +27,20 @@ from datacentre.signing import signed
 from datacentre.stages.backup import backup_places, complete, only_backup
 from datacentre.stages.land import land
 from lake.databases import columns_holding, take_out_of_database
-from lake.erase import Decided, erase_from_quarantine, erase_from_vault, find_traces
+from lake.erase import Decided, Traces, erase_from_quarantine, erase_from_vault, find_traces
 from lake.home_files import Search, search, take_out
 from lake.marts import only_writer
 from lake.person import Person, patterns_of
 from lake.positions import landed_bases, landed_positions
 from lake.rewrite import Offsets
 from lake.tables import has_tables, open_table
+from registry.golden.forget import forget_person
+from registry.golden.mapping import load_mapping
 
 # A broker with default settings looks at retention every 5 minutes, and lets go of the files a second later.
 _BROKER_SECONDS = 420.0
 _POLL_SECONDS = 2.0
-_TABLES = ("lake", "kafka", "marts", "backups", "keys", "postgresql")
+_TABLES = ("lake", "kafka", "marts", "backups", "keys", "postgresql", "registry")
 _SHOWN = 10
 
 Told = Callable[[str], None]
@@ -92,7 +94,7 @@ def _take_out(
 ) -> dict[str, Any]:
     """Out of topics, lake, files and databases; returns what there was."""
     decided = Decided(who, datetime.now(UTC), f"erased by request {asked.id}")
-    cut, counts = {}, {}
+    cut, counts, own = {}, {}, {}
     for stream, contract in contracts.items():
         told(f"{stream}: topic, vault and quarantine")
         limits = landed_positions(settings.lake, contract)
@@ -101,7 +103,10 @@ def _take_out(
         # topic.
         bases = landed_bases(settings.lake, contract) if cut[stream] else {}
         limits |= {p: offset + bases.get(p, 0) for p, offset in cut[stream].items()}
-        counts[stream] = _erase_from_lake(settings.lake, contract, person, decided, limits)
+        traces = _erase_from_lake(settings.lake, contract, person, decided, limits)
+        counts[stream], own[stream] = _counts(traces), traces.own
+    told("registry")
+    forgotten = forget_person(settings.home, person.person_key, own, load_mapping(settings.schemas, contracts))
     told("logs, reports and stores")
     masked = sum(take_out_of_database(url, person) for url in _databases(settings))
     loose = search(settings.home, person, left_out=_TABLES).holding
@@ -114,6 +119,7 @@ def _take_out(
     return {
         "rows": {stream: n for stream, n in counts.items() if any(n.values())},
         "topic_partitions_cut_below": {stream: offsets for stream, offsets in cut.items() if offsets},
+        "registry_statements": forgotten,
         "other_files_cleaned": len(loose),
         "backups": backups,
         "database_values_masked": masked,
@@ -154,10 +160,10 @@ def _erase_from_lake(
     person: Person,
     decided: Decided,
     limits: Mapping[int, int] | None = None,
-) -> dict[str, int]:
-    """How many rows were the person's own, named the person, or were quarantined: all, or those below the limits."""
+) -> Traces:
+    """Where the person was: in all rows, or in those below the limits."""
     if open_table(lake, contract, "landed") is None:
-        return {}
+        return Traces({}, {}, {})
     with only_replay(lake, contract.key):
         for _ in Replayer(lake, contract, person.key, decided.who).earlier():
             pass  # a replay that was cut short needs the bytes
@@ -165,6 +171,11 @@ def _erase_from_lake(
         traces = traces if limits is None else traces.below(limits)
         erase_from_vault(lake, contract, person, traces)
         erase_from_quarantine(lake, contract, person, traces, decided)
+    return traces
+
+
+def _counts(traces: Traces) -> dict[str, int]:
+    """How many rows were the person's own, named the person, or were quarantined."""
     return {
         "own": _count(traces.own),
         "of_others": _count(traces.mentions),

@@ -1,5 +1,6 @@
 """What the state knows of one person: a value per attribute, each with where it is from and why it was taken."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -53,9 +54,39 @@ class Person:
     household_key: str | None = None
 
 
+_Origin = tuple[str, str, str, int, int, date, datetime]
+_Attribute = tuple[str, str, int, str, str]
+_Conflict = tuple[str, str, str, int]
+_Document = tuple[str, tuple[_Origin, ...], tuple[_Attribute, ...], tuple[_Conflict, ...], str | None]
+"""As stored: most values of a person share an event, so an origin is told once and then known by its place."""
+
+
 def to_json(person: Person) -> bytes:
-    return msgspec.json.encode(person)
+    places = {origin: place for place, origin in enumerate(dict.fromkeys(_origins(person)))}
+    document: _Document = (
+        person.person_key,
+        tuple((o.stream, o.source, o.event_id, o.partition, o.offset, o.event_date, o.known_at) for o in places),
+        tuple((name, a.value, places[a.origin], a.confidence, a.because) for name, a in person.attributes.items()),
+        tuple((c.attribute, c.taken, c.other, places[c.other_origin]) for c in person.conflicts),
+        person.household_key,
+    )
+    return msgspec.json.encode(document)
+
+
+def _origins(person: Person) -> Iterable[Origin]:
+    yield from (attribute.origin for attribute in person.attributes.values())
+    yield from (conflict.other_origin for conflict in person.conflicts)
 
 
 def from_json(document: bytes) -> Person:
-    return msgspec.json.decode(document, type=Person)
+    person_key, told, attributes, conflicts, household_key = _DECODER.decode(document)
+    origins = [Origin(*origin) for origin in told]
+    return Person(
+        person_key,
+        {name: Attribute(value, origins[at], confidence, why) for name, value, at, confidence, why in attributes},
+        tuple(Conflict(name, taken, other, origins[at]) for name, taken, other, at in conflicts),
+        household_key,
+    )
+
+
+_DECODER = msgspec.json.Decoder(_Document)

@@ -8,6 +8,8 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from itertools import chain
 from pathlib import Path
 
 from registry.golden.person import Person, from_json
@@ -15,8 +17,22 @@ from registry.golden.person import Person, from_json
 _BUSY_SECONDS = 30.0
 _TABLES = """
 create table if not exists person (person_key text primary key, document blob not null) without rowid;
+create table if not exists conflicted (person_key text primary key) without rowid;
 create table if not exists alias (known_key text primary key, person_key text not null) without rowid;
+create table if not exists member (person_key text primary key, household_key text not null, number text not null,
+    since text not null) without rowid;
+create index if not exists member_of_household on member (household_key);
 """
+
+
+@dataclass(frozen=True)
+class HouseholdMember:
+    """A person of a household, by the number that the census gives it; `since` is a date in ISO 8601."""
+
+    person_key: str
+    household_key: str
+    number: str
+    since: str
 
 
 def golden_file(home: Path) -> Path:
@@ -38,12 +54,49 @@ class GoldenStore:
         ).fetchone()
         return from_json(found[0]) if found else None
 
-    def write(self, documents: Iterable[tuple[str, bytes]]) -> None:
-        """Add persons, or put them in the place of what was there: `person_key` and document each."""
-        self._connection.executemany("insert or replace into person values (?, ?)", documents)
+    def conflicted(self) -> Iterator[Person]:
+        """Everybody of whom sources of the same rank say what can't both be so."""
+        keys = self._connection.execute("select person_key from conflicted order by person_key").fetchall()
+        yield from (person for (key,) in keys if (person := self.find(key)) is not None)
+
+    def household(self, household_key: str) -> tuple[HouseholdMember, ...]:
+        rows = self._connection.execute(
+            "select * from member where household_key = ? order by since, person_key", (household_key,)
+        )
+        return tuple(HouseholdMember(*row) for row in rows)
+
+    def count(self) -> int:
+        return int(self._connection.execute("select count(*) from person").fetchone()[0])
+
+    def write(self, documents: Iterable[tuple[str, bytes] | tuple[str, bytes, bool]]) -> None:
+        """Add persons, or put them in the place of what was there: `person_key`, document, and whether it has
+        conflicts."""
+        conflicted: list[tuple[str]] = []
+        agreed: list[tuple[str]] = []
+
+        def noted() -> Iterator[tuple[str, bytes]]:
+            for person_key, document, *rest in documents:
+                (conflicted if rest and rest[0] else agreed).append((person_key,))
+                yield person_key, document
+
+        self._connection.executemany("insert or replace into person values (?, ?)", noted())
+        self._connection.executemany("delete from conflicted where person_key = ?", agreed)
+        self._connection.executemany("insert or ignore into conflicted values (?)", conflicted)
+        self._connection.executemany("delete from member where person_key = ?", chain(agreed, conflicted))
+
+    def place_members(self, members: Iterable[HouseholdMember]) -> None:
+        """After `write`, which takes the persons out of the households that they were in."""
+        self._connection.executemany("insert or replace into member values (?, ?, ?, ?)", map(astuple, members))
 
     def remove(self, person_keys: Iterable[str]) -> None:
-        self._connection.executemany("delete from person where person_key = ?", ((key,) for key in person_keys))
+        gone = [(key,) for key in person_keys]
+        for table in ("person", "conflicted", "member"):
+            self._connection.executemany(f"delete from {table} where person_key = ?", gone)
+
+    def clear(self) -> None:
+        """Everybody goes; aliases stay, they follow from decisions."""
+        for table in ("person", "conflicted", "member"):
+            self._connection.execute(f"delete from {table}")
 
     def set_aliases(self, aliases: Mapping[str, str]) -> None:
         """All of them, merged pseudonym to remaining one: those of before are forgotten."""

@@ -1,0 +1,1 @@
+"""The registry over five million events, and increments over ten times less history."""
