@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: soak bench-growth bench-linkage bench-ingest bench-decode help install demo test check generate lock up down mutations faults
+.PHONY: soak bench-growth bench-registry bench-linkage bench-ingest bench-decode help install demo test check generate lock up down mutations faults
 
 help:
 	@echo "make demo    stream 200,000 records from Kafka to the marts and reconcile"
@@ -16,6 +16,7 @@ help:
 	@echo "make generate  write dbt staging and JSON Schemas from the contracts"
 	@echo "make bench-ingest  the sink beside Spark, Kafka Connect and bare clients, in one run"
 	@echo "make bench-growth  an increment's build over little history and over ten times as much"
+	@echo "make bench-registry  golden records of five million events, and increments of ten thousand"
 	@echo "make bench-linkage  find persons again in published sets, without their number"
 	@echo "make soak    the whole centre at 500 events/s for ten minutes, each of its processes killed once"
 	@echo "make lock    resolve the versions again"
@@ -71,6 +72,9 @@ soak: $(INSTALLED)
 
 bench-growth: $(INSTALLED)
 	$(BIN)/python -m bench.growth
+
+bench-registry: $(INSTALLED)
+	$(BIN)/python -m bench.registry
 
 BENCH := .venv-bench
 bench-decode: $(INSTALLED)

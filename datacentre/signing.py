@@ -14,11 +14,22 @@ from datacentre.errors import CheckFailed, ContractError
 from datacentre.secret_file import write_once
 
 
+class Signer:
+    """Signs with this home's key; the key is made on first use, readable by its owner only."""
+
+    def __init__(self, home: Path):
+        self._key = _private_key(home)
+
+    def signed(self, document: Mapping[str, Any]) -> bytes:
+        """The document and its signature as JSON."""
+        signature = self._key.sign(_canonical(document))
+        whole = {"document": dict(document), "signature": base64.b64encode(signature).decode()}
+        return json.dumps(whole, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
 def signed(document: Mapping[str, Any], home: Path) -> bytes:
-    """The document and its signature as JSON; the key is made on first use, readable by its owner only."""
-    signature = _private_key(home).sign(_canonical(document))
-    whole = {"document": dict(document), "signature": base64.b64encode(signature).decode()}
-    return json.dumps(whole, indent=1, ensure_ascii=False).encode() + b"\n"
+    """`Signer.signed` for a single document."""
+    return Signer(home).signed(document)
 
 
 def verified(file: Path, public_key: Path) -> dict[str, Any]:

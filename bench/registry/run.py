@@ -18,11 +18,18 @@ def run(home: Path) -> dict[str, float]:
     settings = from_environment({"DATACENTRE_HOME": str(home)})
     contracts = load_contracts(settings.schemas)
     mapping = load_mapping(settings.schemas, contracts)
-    begun = time.monotonic()
+    begun, used = time.monotonic(), time.process_time()
     done = refresh(home, settings.lake, certified_file(settings.marts), mapping, contracts)
-    seconds = time.monotonic() - begun
+    seconds, cpu = time.monotonic() - begun, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "rows": done.rows, "persons": done.persons, "written": done.written, "peak_mb": peak}
+    return {
+        "seconds": seconds,
+        "cpu_seconds": cpu,
+        "rows": done.rows,
+        "persons": done.persons,
+        "written": done.written,
+        "peak_mb": peak,
+    }
 
 
 if __name__ == "__main__":

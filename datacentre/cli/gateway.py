@@ -38,12 +38,12 @@ def create(
     json: Json = False,
 ) -> None:
     """Make a key and show it, once: only its hash is kept."""
-    from connectors.sources.gateway.keys import create_key, key_file
+    from connectors.sources.gateway.keys import create_key, gateway_keys
     from datacentre.contracts import choose, load_contracts
 
     settings = from_environment()
     streams = tuple(choose(load_contracts(settings.schemas), stream))
-    key, text = create_key(key_file(settings.home), agency, streams, days, datetime.now(UTC))
+    key, text = create_key(gateway_keys(settings.home), agency, streams, days, datetime.now(UTC))
     if json:
         print_json({"id": key.id, "agency": agency, "streams": streams, "expires_at": key.expires_at, "key": text})
         return
@@ -55,7 +55,7 @@ def create(
 @one_line_errors
 def list_(json: Json = False) -> None:
     """Keys by id, with what each may write and until when."""
-    from connectors.sources.gateway.keys import key_file, read_keys
+    from connectors.sources.gateway.keys import gateway_keys
 
     now = datetime.now(UTC)
     rows: list[dict[str, object]] = [
@@ -64,9 +64,9 @@ def list_(json: Json = False) -> None:
             "agency": key.agency,
             "streams": ", ".join(key.streams),
             "expires": f"{key.expires_at:%Y-%m-%d}",
-            "state": "valid" if key.is_valid(now) else "revoked" if key.revoked_at else "expired",
+            "state": key.state(now),
         }
-        for key in read_keys(key_file(from_environment().home))
+        for key in gateway_keys(from_environment().home).read()
     ]
     if json:
         print_json(rows)
@@ -79,7 +79,7 @@ def list_(json: Json = False) -> None:
 @one_line_errors
 def revoke(identity: Annotated[str, typer.Argument(metavar="ID", help="as `list` shows it")]) -> None:
     """Refuse a key from its next request on."""
-    from connectors.sources.gateway.keys import key_file, revoke_key
+    from connectors.sources.gateway.keys import gateway_keys
 
-    key = revoke_key(key_file(from_environment().home), identity, datetime.now(UTC))
+    key = gateway_keys(from_environment().home).revoke(identity, datetime.now(UTC))
     out.print(f"key {key.id} of {key.agency} is revoked")

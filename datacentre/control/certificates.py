@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from datacentre.control.ranges import OffsetRange, gaps
+from datacentre.control.ranges import OffsetRange, gaps, merged
 from datacentre.control.store import number_of, writing
 from datacentre.control.tables import certificate
 from datacentre.control.validations import Validation, keep
@@ -157,6 +157,53 @@ def certified_by_stream(engine: sa.Engine, streams: Iterable[str]) -> dict[str, 
             if stream in found:
                 found[stream].append(CertifiedRange(*place))
     return {stream: tuple(ranges) for stream, ranges in found.items()}
+
+
+def certified_from(
+    engine: sa.Engine, stream: str, place: tuple[int, int, int], most: int
+) -> tuple[CertifiedRange, ...]:
+    """The first `most` of `certified_ranges` that end behind a place: certificate, partition and offset."""
+    c = certificate.c
+    number, partition, offset = place
+    is_same = NUMBER.in_([number])
+    behind = sa.or_(
+        number < NUMBER,
+        sa.and_(is_same, c.partition > partition),
+        sa.and_(is_same, c.partition == partition, c.next_offset > offset),
+    )
+    query = sa.select(NUMBER, c.partition, c.start_offset, c.next_offset)
+    # A remainder's own id is above the number that it keeps, so that no row below is needed.
+    query = query.where(c.stream == stream, c.status.in_(CERTIFIED), c.id >= number, behind)
+    with engine.connect() as connection:
+        rows = connection.execute(query.order_by(NUMBER, c.partition, c.start_offset).limit(most))
+        return tuple(CertifiedRange(r.id, r.partition, r.start_offset, r.next_offset) for r in rows)
+
+
+def given_back(engine: sa.Engine, stream: str, wanted: OffsetRange) -> tuple[OffsetRange, ...]:
+    """The parts of a range over which a certificate was superseded: what is certified there was certified anew."""
+    c = certificate.c
+    query = sa.select(c.partition, c.start_offset, c.next_offset).where(
+        c.stream == stream,
+        c.status == Status.SUPERSEDED,
+        c.partition == wanted.partition,
+        c.start_offset < wanted.next,
+        c.next_offset > wanted.start,
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(query).all()
+    shared = (wanted.shared(OffsetRange(row.partition, row.start_offset, row.next_offset)) for row in rows)
+    return merged(part for part in shared if part)
+
+
+def settled_beyond(engine: sa.Engine, stream: str, offsets: Mapping[int, int]) -> tuple[OffsetRange, ...]:
+    """What is certified, or kept out for good, and ends above an offset of its partition; of these partitions only."""
+    c = certificate.c
+    places = [sa.and_(c.partition == partition, c.next_offset > offset) for partition, offset in offsets.items()]
+    query = sa.select(c.partition, c.start_offset, c.next_offset).where(c.stream == stream, sa.or_(*places))
+    query = query.where(c.status.in_((*CERTIFIED, Status.QUARANTINED))).order_by(c.partition, c.start_offset)
+    with engine.connect() as connection:
+        rows = connection.execute(query).all()
+        return tuple(OffsetRange(row.partition, row.start_offset, row.next_offset) for row in rows)
 
 
 def newest_decision(engine: sa.Engine) -> int:

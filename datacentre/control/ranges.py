@@ -45,6 +45,17 @@ def gaps(covered: Iterable[OffsetRange], partition: int, start: int, following: 
         yield OffsetRange(partition, start, following)
 
 
+def merged(ranges: Iterable[OffsetRange]) -> tuple[OffsetRange, ...]:
+    """The same offsets, sorted, in as few ranges as can be."""
+    whole: list[OffsetRange] = []
+    for r in sorted(ranges):
+        if whole and whole[-1].partition == r.partition and r.start <= whole[-1].next:
+            whole[-1] = OffsetRange(r.partition, whole[-1].start, max(whole[-1].next, r.next))
+        else:
+            whole.append(r)
+    return tuple(whole)
+
+
 def interval(ranges: Iterable[OffsetRange]) -> str:
     """As text for people: `p0 0..120, p1 0..88`."""
     return ", ".join(str(r) for r in ranges)

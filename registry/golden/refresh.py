@@ -24,13 +24,13 @@ from registry.golden.documents import write_documents
 from registry.golden.mapping import PersonMapping
 from registry.golden.shelf import Shelf, opened_shelf, shelf_file
 from registry.golden.statements import make_tables, work_file
-from registry.golden.store import golden_file, writing
+from registry.golden.store import writing
 from registry.golden.survivorship import believe
 
 _MEMORY = "2GB"
 _THREADS = 2
 _SQLITE = ("", "-wal", "-shm")
-_GENERATION = 2
+_GENERATION = 1
 """To be raised where this code would make other tables of the same rows; they are then made anew."""
 _AT_ONCE = 60_000
 """Persons whose golden records are made together; it bounds the memory."""
@@ -169,18 +169,23 @@ def _register(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping, sta
         if role.registers
     )
     connection.execute(
-        f"""insert into registered
-        select resolved_key from {statements}
-        where is_confirmed and resolved_key is not null and (stream_key, named_as) in ({roles})
-        except select person_key from registered"""
+        f"""create or replace temp table newly_registered as select distinct resolved_key as person_key
+        from {statements}
+        where is_confirmed and resolved_key is not null and (stream_key, named_as) in ({roles})"""
     )
+    # The large table is looked through once for the few, not the other way round.
+    connection.execute(
+        """delete from newly_registered where person_key in
+        (select person_key from registered where person_key in (from newly_registered))"""
+    )
+    connection.execute("insert into registered from newly_registered")
 
 
 def tell_pending(connection: duckdb.DuckDBPyConnection, home: Path, mapping: PersonMapping) -> tuple[int, int]:
     """Write the golden records of whoever is pending; how many that were, and how many have one."""
     count = _count(connection, "pending")
     is_told = connection.execute("select is_told from made_from").fetchall() == [(True,)]
-    if count == 0 and (is_told or not golden_file(home).exists()):
+    if count == 0 and is_told:
         return 0, 0
     written = 0
     with opened_shelf(home, connection) as shelf, writing(home) as store:

@@ -58,26 +58,34 @@ class Shelf:
             self._work.unregister("found_on_shelf")
 
     def put(self, table: str) -> None:
-        """Put the statements of a table in the place of those of `touched_record`."""
-        records = self._work.execute(f"select distinct {_RECORD} from touched_record").fetchall()
-        self._shelf.executemany("delete from shelved where record = ?", records)
-        self._insert(table)
+        """Put the statements of a table in the place of those of `touched_record`; what is the same isn't written."""
+        records = self._work.execute(f"select distinct {_RECORD} from touched_record order by 1").fetchall()
+        find = "select subject, record, part, document from shelved where record = ?"
+        known = {row[:3]: row[3] for key in records for row in self._shelf.execute(find, key)}
+        wanted = {row[:3]: row[3] for row in self._rows(table).fetchall()}
+        self._shelf.executemany(
+            "delete from shelved where subject = ? and record = ? and part = ?", sorted(known.keys() - wanted.keys())
+        )
+        changed = ((*place, document) for place, document in wanted.items() if known.get(place) != document)
+        self._shelf.executemany("insert or replace into shelved values (?, ?, ?, ?)", changed)
 
     def fill(self) -> None:
         """Begin anew with all of `statement`; the index is made at the end, in one go."""
         self._shelf.execute("drop index if exists shelved_by_record")
         self._shelf.execute("delete from shelved")
-        self._insert("statement")
+        rows = self._rows("statement")
+        while batch := rows.fetchmany(_BATCH):
+            self._shelf.executemany("insert into shelved values (?, ?, ?, ?)", batch)
         for statement in _TABLES.split(";"):
             self._shelf.execute(statement)
 
-    def _insert(self, table: str) -> None:
-        rows = self._work.execute(
-            f"""select coalesce({_SUBJECT}, {_RECORD}), {_RECORD}, row_number() over (partition by record_hash),
-            {self._document} from {table} order by 1, 2, 3"""
+    def _rows(self, table: str) -> duckdb.DuckDBPyConnection:
+        """A table's statements as rows of the shelf, in the order of its key."""
+        return self._work.execute(
+            f"""select coalesce({_SUBJECT}, {_RECORD}), {_RECORD}, row_number() over (partition by record_hash
+                order by kafka_partition, kafka_offset, named_as, list_position), {self._document}
+            from {table} order by 1, 2, 3"""
         )
-        while batch := rows.fetchmany(_BATCH):
-            self._shelf.executemany("insert into shelved values (?, ?, ?, ?)", batch)
 
 
 @contextmanager

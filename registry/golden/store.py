@@ -16,7 +16,7 @@ from registry.golden.person import Person, from_json
 
 _BUSY_SECONDS = 30.0
 _TABLES = """
-create table if not exists person (person_key text primary key, document blob not null) without rowid;
+create table if not exists person (person_key text primary key, document blob not null);
 create table if not exists conflicted (person_key text primary key) without rowid;
 create table if not exists alias (known_key text primary key, person_key text not null) without rowid;
 create table if not exists member (person_key text primary key, household_key text not null, number text not null,

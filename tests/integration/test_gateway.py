@@ -26,12 +26,13 @@ from connectors.sources.gateway.check import Message
 from connectors.sources.gateway.delivery import Delivery
 from connectors.sources.gateway.gateway import Gateway
 from connectors.sources.gateway.in_flight import Limits
-from connectors.sources.gateway.keys import KeyRing, create_key, key_file
+from connectors.sources.gateway.keys import create_key, gateway_keys
 from connectors.sources.gateway.server import server_configuration
 from datacentre.contracts import Contract
 from datacentre.errors import SourceUnavailable
 from datacentre.services import gateway
 from datacentre.settings import REPOSITORY, Settings
+from datacentre.web.api_keys import KeyRing
 from lake.tables import open_table
 from tests.conftest import command_environment, fresh_topics
 
@@ -51,8 +52,8 @@ Start = Callable[..., AbstractContextManager[httpx.Client]]
 @contextmanager
 def serving(home: Path, contracts: dict[str, Contract], delivery: Delivery, limits: Limits) -> Iterator[httpx.Client]:
     """A client, with a key for two streams, of a gateway that runs in a thread of its own."""
-    _, key = create_key(key_file(home), "dot", [DEPARTURES, VISITS], 1, datetime.now(UTC))
-    configuration = server_configuration(Gateway(contracts, KeyRing(key_file(home)), delivery, limits))
+    _, key = create_key(gateway_keys(home), "dot", [DEPARTURES, VISITS], 1, datetime.now(UTC))
+    configuration = server_configuration(Gateway(contracts, KeyRing(gateway_keys(home)), delivery, limits))
     configuration.port = 0
     server = uvicorn.Server(configuration)
     thread = threading.Thread(target=server.run)

@@ -1,5 +1,6 @@
 """The gateway's routes."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,11 +13,13 @@ from starlette.types import ASGIApp
 
 from connectors.sources.gateway.body import MEDIA_TYPES, candidates
 from connectors.sources.gateway.gateway import Gateway, Receipt
-from connectors.sources.gateway.http import Observed, json_response, key_text, problem_response, read_body
-from connectors.sources.gateway.problem import Problem
+from connectors.sources.gateway.request_body import read_body
 from datacentre.contracts import Contract
 from datacentre.contracts.json_schema import json_schema
+from datacentre.web.http import Observed, json_response, key_text, problem_response
+from datacentre.web.problem import Problem
 
+log = logging.getLogger("datacentre.gateway")
 _ANY_BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {kind: {"schema": {}} for kind in MEDIA_TYPES}},
     "responses": {
@@ -42,7 +45,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
     _add_watch(app, gateway)
     for kind in (Problem, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, lambda request, failure: problem_response(_problem(failure)))
-    return Observed(app, gateway.metrics)
+    return Observed(app, log, gateway.metrics.count)
 
 
 def _add_records(app: FastAPI, gateway: Gateway) -> None:
@@ -94,7 +97,7 @@ def _add_watch(app: FastAPI, gateway: Gateway) -> None:
 
 def _writable(gateway: Gateway, request: Request, stream: str) -> Contract:
     holder = gateway.holder(key_text(request))
-    request.state.agency = f"{holder.agency}/{holder.id}"
+    request.state.caller = f"{holder.agency}/{holder.id}"
     return gateway.writable(holder, stream)
 
 

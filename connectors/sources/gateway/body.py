@@ -7,7 +7,7 @@ import msgspec
 
 from connectors.sources.gateway import cloud_events
 from connectors.sources.gateway.candidate import Candidate
-from connectors.sources.gateway.problem import Problem
+from datacentre.web.problem import Problem
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from cloudevents.core.exceptions import CloudEventValidationError
 from cloudevents.core.v1.event import OPTIONAL_ATTRIBUTES, REQUIRED_ATTRIBUTES, CloudEvent
 
 from connectors.sources.gateway.candidate import Candidate
-from connectors.sources.gateway.problem import Problem
+from datacentre.web.problem import Problem
 
 _ATTRIBUTES = frozenset([*REQUIRED_ATTRIBUTES, *OPTIONAL_ATTRIBUTES])
 _JSON = re.compile(r"(application|text)/([a-z0-9.-]+\+)?json\s*(;.*)?", re.IGNORECASE)

@@ -8,12 +8,13 @@ from connectors.sources.gateway.candidate import Candidate
 from connectors.sources.gateway.check import GroupedCheck, KeyReader, Message
 from connectors.sources.gateway.delivery import LONGEST_MESSAGE, Delivery
 from connectors.sources.gateway.in_flight import InFlight, Limits, Share
-from connectors.sources.gateway.keys import GatewayKey, KeyRing
+from connectors.sources.gateway.keys import GatewayKey
 from connectors.sources.gateway.metrics import Metrics
-from connectors.sources.gateway.problem import Problem
 from datacentre import names
 from datacentre.contracts import Contract
 from datacentre.errors import SourceUnavailable
+from datacentre.web.api_keys import KeyRing
+from datacentre.web.problem import Problem
 
 _RETRY_SECONDS = "5"
 
@@ -39,7 +40,9 @@ class Receipt:
 class Gateway:
     """Used by one event loop. `delivery` stays the caller's to close."""
 
-    def __init__(self, contracts: Mapping[str, Contract], keys: KeyRing, delivery: Delivery, limits: Limits):
+    def __init__(
+        self, contracts: Mapping[str, Contract], keys: KeyRing[GatewayKey], delivery: Delivery, limits: Limits
+    ):
         self.contracts = contracts
         self.in_flight = InFlight(limits)
         self.metrics = Metrics(self.in_flight)

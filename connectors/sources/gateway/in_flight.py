@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from connectors.sources.gateway.problem import Problem
+from datacentre.web.problem import Problem
 
 _MIB = 1024 * 1024
 

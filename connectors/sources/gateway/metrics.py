@@ -21,6 +21,10 @@ class Metrics:
         self._gauge("in_flight_records", "Records held").set_function(lambda: in_flight.records)
         self._gauge("in_flight_bytes", "Bytes of bodies held").set_function(lambda: in_flight.bytes)
 
+    def count(self, method: str, route: str, status: int) -> None:
+        """A request that was answered."""
+        self.requests.labels(method, route, status).inc()
+
     def text(self) -> bytes:
         """The text format that Prometheus reads."""
         return generate_latest(self._registry)

@@ -9,10 +9,11 @@ from connectors.sources.gateway.app import create_app
 from connectors.sources.gateway.delivery import Delivery
 from connectors.sources.gateway.gateway import Gateway
 from connectors.sources.gateway.in_flight import Limits
-from connectors.sources.gateway.keys import KeyRing, key_file
+from connectors.sources.gateway.keys import gateway_keys
 from connectors.topics import BOOTSTRAP_MS, create_topics, unreachable
 from datacentre.contracts import load_contracts
 from datacentre.settings import Settings
+from datacentre.web.api_keys import KeyRing
 
 log = logging.getLogger("datacentre.gateway")
 _GRACE_SECONDS = 15
@@ -33,7 +34,7 @@ def serve(settings: Settings, host: str) -> None:
         log.info(
             "answers at http://%s:%d, over the broker at %s", host, settings.gateway_port, settings.bootstrap_servers
         )
-        gateway = Gateway(contracts, KeyRing(key_file(settings.home)), delivery, Limits())
+        gateway = Gateway(contracts, KeyRing(gateway_keys(settings.home)), delivery, Limits())
         uvicorn.Server(server_configuration(gateway)).run([listener])
     finally:
         delivery.close()

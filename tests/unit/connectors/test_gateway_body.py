@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.sources.gateway.body import EVENT, EVENTS, JSON, JSON_LINES, candidates
-from connectors.sources.gateway.problem import Problem
+from datacentre.web.problem import Problem
 
 TAG = "dot__departures@1.0.0"
 OWN: dict[str, Any] = {"flight_id": "KB140-2026-03-01", "passengers": 23}

@@ -1,6 +1,14 @@
-"""The registry follows what is certified."""
+"""The registry follows what is certified, whatever happens to it."""
 
-from small_lake import PEMA, SmallLake, card, visit
+import stat
+
+import pytest
+from small_lake import CID, DORJI, PEMA, SONAM, TRANSFER, VISIT, SmallLake, card, move, record, visit
+
+from registry.golden.refresh import begin_anew
+from registry.golden.shelf import shelf_file
+from registry.golden.statements import work_file
+from registry.golden.store import golden_file, reading
 
 
 def test_a_person_is_what_her_authorities_confirmed(small_lake: SmallLake) -> None:
@@ -22,3 +30,161 @@ def test_a_person_is_what_her_authorities_confirmed(small_lake: SmallLake) -> No
         "phone": ("+97517000001", "authoritative"),
     }
     assert person.attributes["birth_date"].origin.event_id == "CID-1-1"
+
+
+def test_a_number_that_is_given_late_takes_over_what_was_said_before(small_lake: SmallLake) -> None:
+    first, *later = card("CID-1", PEMA)
+    small_lake.send([(first[0], first[1], {**(first[2] or {}), "cid": None})])
+    small_lake.refresh()
+    assert small_lake.person(PEMA) is None
+    assert small_lake.statements("person_key, resolved_key, given_name") == [(None, None, "Pema")]
+    small_lake.send(later)
+    small_lake.refresh()
+    assert small_lake.values(PEMA)["given_name"] == "Pema"
+
+
+@pytest.mark.parametrize("end", ["rejected", "withdrawn"])
+def test_an_application_that_was_refused_or_goes_on_registers_nobody(small_lake: SmallLake, end: str) -> None:
+    first, second, _ = card("CID-1", PEMA)
+    small_lake.send([first])
+    small_lake.refresh()
+    assert small_lake.person(PEMA) is None
+    small_lake.send([second])
+    small_lake.refresh()
+    assert small_lake.person(PEMA) is not None
+    small_lake.send([record(CID, "CID-1", "CID-1-9", "2025-02-01", step=end)])
+    small_lake.refresh()
+    assert small_lake.person(PEMA) is None
+
+
+def test_a_number_that_only_the_hospital_knows_may_be_mistyped(small_lake: SmallLake) -> None:
+    small_lake.send(visit("V-1", PEMA, "2025-03-01", "arrived", patient_name="Pema"))
+    small_lake.refresh()
+    assert small_lake.person(PEMA) is None
+    assert len(small_lake.statements()) == 1
+
+
+def test_residence_is_where_the_last_registered_transfer_went(small_lake: SmallLake) -> None:
+    small_lake.send([*card("CID-1", PEMA), *move("CT-1", PEMA, "BT0803", "2025-02-01")])
+    small_lake.send(move("CT-2", PEMA, "BT0104", "2025-03-01")[:1])
+    small_lake.refresh()
+    assert small_lake.values(PEMA)["residence_gewog_code"] == "BT0803"
+    small_lake.send(move("CT-2", PEMA, "BT0104", "2025-03-01")[1:])
+    small_lake.refresh()
+    person = small_lake.person(PEMA)
+    assert person is not None
+    residence = person.attributes["residence_gewog_code"]
+    assert (residence.value, residence.origin.event_id) == ("BT0104", "CT-2-2")
+    assert residence.because == (
+        "the newest of 2 cases confirmed by its authority, dcrc__census_transfer; "
+        "taken before dcrc__census_transfer CT-1-2 of 2025-02-01"
+    )
+
+
+def test_who_moves_along_shares_the_household(small_lake: SmallLake) -> None:
+    along = {"member_cids": [SONAM, DORJI], "household_number": "14-0005-123"}
+    small_lake.send(move("CT-1", PEMA, "BT0803", **along))
+    small_lake.refresh()
+    people = [small_lake.person(cid) for cid in (PEMA, SONAM, DORJI)]
+    assert {p.attributes["residence_gewog_code"].value for p in people if p} == {"BT0803"}
+    (household,) = {p.household_key for p in people if p}
+    with reading(small_lake.home) as store:
+        members = store.household(str(household))
+    assert {(m.person_key, m.number, m.since) for m in members} == {
+        (small_lake.key.pseudonym(cid), "14-0005-123", "2025-02-10") for cid in (PEMA, SONAM, DORJI)
+    }
+
+
+def test_a_correction_takes_the_place_of_what_it_corrects(small_lake: SmallLake) -> None:
+    small_lake.send(card("CID-1", PEMA))
+    small_lake.refresh()
+    (_, _, said), *_ = card("CID-1", PEMA, birth_date="1991-05-17")
+    small_lake.send([(CID, "CID-1", {**(said or {}), "event_id": "CID-1-1b", "corrects_event_id": "CID-1-1"})])
+    small_lake.refresh()
+    person = small_lake.person(PEMA)
+    assert person is not None
+    assert (person.attributes["birth_date"].value, person.conflicts) == ("1991-05-17", ())
+
+
+def test_a_deleted_case_is_forgotten_and_does_not_come_back(small_lake: SmallLake) -> None:
+    small_lake.send([*card("CID-1", PEMA), *card("CID-2", PEMA, "2025-06-01", village="Other village")])
+    small_lake.refresh()
+    small_lake.send([(CID, "CID-2", None)])
+    small_lake.refresh()
+    assert small_lake.values(PEMA)["village"] == "Example village"
+    small_lake.send(card("CID-2", PEMA, "2025-06-01", village="Other village")[:1])
+    small_lake.refresh()
+    assert small_lake.values(PEMA)["village"] == "Example village"
+    small_lake.send([(CID, "CID-1", None)])
+    small_lake.refresh()
+    assert small_lake.person(PEMA) is None
+
+
+def test_what_is_certified_no_longer_leaves_and_what_it_hid_returns(small_lake: SmallLake) -> None:
+    small_lake.send(card("CID-1", PEMA))
+    (_, _, said), *_ = card("CID-1", PEMA, birth_date="1991-05-17")
+    small_lake.send([(CID, "CID-1", {**(said or {}), "event_id": "CID-1-1b", "corrects_event_id": "CID-1-1"})])
+    small_lake.refresh()
+    assert small_lake.values(PEMA)["birth_date"] == "1991-05-17"
+    withdrawn = small_lake.certified[CID].pop()
+    small_lake.refresh()
+    assert small_lake.values(PEMA)["birth_date"] == "1990-05-17"
+    small_lake.certified[CID].append(withdrawn)
+    small_lake.certify_again(CID, 0)
+    small_lake.refresh()
+    assert small_lake.values(PEMA)["birth_date"] == "1991-05-17"
+    assert {number for (number,) in small_lake.statements("certificate_id")} == {2, 3}
+
+
+def test_nothing_new_is_nothing_done(small_lake: SmallLake) -> None:
+    small_lake.send(card("CID-1", PEMA))
+    assert small_lake.refresh().written == 1
+    done = small_lake.refresh()
+    assert (done.rows, done.persons, done.written) == (0, 0, 0)
+
+
+def test_increments_and_a_build_anew_agree(small_lake: SmallLake) -> None:
+    small_lake.send([*card("CID-1", PEMA), *move("CT-1", PEMA, "BT0803", member_cids=[SONAM])])
+    small_lake.refresh()
+    small_lake.send([*visit("V-1", PEMA, "2025-03-01", "booked", phone="+97517000001"), *card("CID-2", DORJI)])
+    small_lake.refresh()
+    small_lake.send([(TRANSFER, "CT-1", None), *visit("V-2", DORJI, "2025-03-02", "arrived")])
+    small_lake.refresh()
+    statements, people = small_lake.statements(), [small_lake.person(cid) for cid in (PEMA, SONAM, DORJI)]
+    begin_anew(small_lake.home)
+    small_lake.refresh()
+    assert small_lake.statements() == statements
+    assert [small_lake.person(cid) for cid in (PEMA, SONAM, DORJI)] == people
+    assert people[1] is None
+
+
+def test_a_refresh_that_was_cut_short_is_finished_by_the_next(
+    small_lake: SmallLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_lake.send(card("CID-1", PEMA))
+    small_lake.refresh()
+    small_lake.send(visit("V-1", PEMA, "2025-03-01", "arrived", phone="+97517000001"))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as cut:
+        cut.setattr("registry.golden.shelf.Shelf.put", killed)
+        with pytest.raises(KeyboardInterrupt):
+            small_lake.refresh()
+    with monkeypatch.context() as cut:
+        cut.setattr("registry.golden.refresh.write_documents", killed)
+        with pytest.raises(KeyboardInterrupt):
+            small_lake.refresh()
+    assert "phone" not in small_lake.values(PEMA)
+    small_lake.refresh()
+    assert small_lake.values(PEMA)["phone"] == "+97517000001"
+
+
+def test_only_the_owner_may_read_it(small_lake: SmallLake) -> None:
+    small_lake.send([*card("CID-1", PEMA), *visit("V-1", PEMA, "2025-03-01", "arrived")])
+    small_lake.refresh()
+    files = [f(small_lake.home) for f in (work_file, shelf_file, golden_file)]
+    assert {stat.S_IMODE(f.stat().st_mode) for f in files} == {0o600}
+    assert stat.S_IMODE(files[0].parent.stat().st_mode) == 0o700
+    assert VISIT in {stream for (stream,) in small_lake.statements("stream_key")}

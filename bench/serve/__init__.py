@@ -1,0 +1,1 @@
+"""Lookups and Arrow extracts through the service, as its clients see them."""

@@ -1,0 +1,1 @@
+"""The HTTP service that consumers read through (docs/serve.md)."""
