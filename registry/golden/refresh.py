@@ -17,7 +17,9 @@ from datacentre.contracts import Contract
 from datacentre.errors import SourceUnavailable
 from datacentre.file_lock import locked_if_free
 from datacentre.pseudonym import load_or_create
+from lake.asked_rows import follow_askings
 from lake.certified_rows import CATALOG
+from registry.golden.asked import make_asked_tables, note_askings
 from registry.golden.changes import note_changes
 from registry.golden.derive import derive_statements, replace_statements
 from registry.golden.documents import write_documents
@@ -71,11 +73,14 @@ def opened_work(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("set preserve_insertion_order = false")
         make_tables(connection)
+        make_asked_tables(connection)
         yield connection
 
 
 def refresh(home: Path, lake: Path, copy: Path, mapping: PersonMapping, contracts: Mapping[str, Contract]) -> Refreshed:
-    """Follow the copy of the certified rows. Where nothing is new it costs a look at the certificates.
+    """Follow the copy of the certified rows, and leave what was asked in it.
+
+    Where nothing is new it costs a look at the certificates.
 
     Raises SourceUnavailable while another refresh runs; ContractError where the pseudonym key is gone.
     """
@@ -86,6 +91,7 @@ def refresh(home: Path, lake: Path, copy: Path, mapping: PersonMapping, contract
             connection.execute(f"attach '{quoted}' as {CATALOG} (read_only)")
             rows = _state(connection, home, lake, mapping, contracts)
             persons, written = tell_pending(connection, home, mapping)
+        follow_askings(copy, work_file(home))
     return Refreshed(rows, persons, written)
 
 
@@ -193,6 +199,7 @@ def tell_pending(connection: duckdb.DuckDBPyConnection, home: Path, mapping: Per
             store.clear()
         for _ in _parts(connection, count):
             _gather(connection, shelf, count)
+            note_askings(connection, mapping)
             connection.execute("delete from registered where person_key in (from asked_person)")
             _register(connection, mapping, "spoken")
             believe(connection, mapping)
