@@ -12,6 +12,7 @@ from dbt.cli.main import dbtRunner
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import landed_schema
 from datacentre.settings import REPOSITORY
+from lake.asked_rows import TABLES as ASKED_TABLES
 
 PROJECT = REPOSITORY / "dbt_project"
 SCHEMAS = REPOSITORY / "schemas"
@@ -31,6 +32,7 @@ class MartsFile:
             database.execute("create schema reference")
             for file in sorted((SCHEMAS / "reference").glob("*.csv")):
                 database.execute(f"create table reference.{file.stem} as from read_csv('{file}')")
+            database.execute("create schema registry; use registry;" + ASKED_TABLES + "use main")
             database.execute("create table lake.certified_range (stream text, certificate_id bigint)")
             for key, schema in self._schemas.items():
                 database.register("empty", schema.empty_table())
