@@ -22,6 +22,7 @@ from datacentre.cli import (
     resume,
     services,
     status,
+    trace,
     upkeep,
 )
 
@@ -50,6 +51,7 @@ for command in (
     marts.build,
     marts.examine,
     marts.query,
+    trace.trace,
     ingest.verify,
     marts.forget,
     upkeep.upkeep,
