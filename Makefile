@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: soak bench-growth bench-registry bench-linkage bench-ingest bench-decode help install demo test check generate lock up down mutations faults
+.PHONY: bench-serve soak bench-growth bench-registry bench-linkage bench-ingest bench-decode help install demo test check generate lock \
+  up down mutations faults
 
 help:
 	@echo "make demo    stream 200,000 records from Kafka to the marts and reconcile"
@@ -18,6 +19,7 @@ help:
 	@echo "make bench-growth  an increment's build over little history and over ten times as much"
 	@echo "make bench-registry  golden records of five million events, and increments of ten thousand"
 	@echo "make bench-linkage  find persons again in published sets, without their number"
+	@echo "make bench-serve  lookups at 100 a second, and a mart by Arrow beside reading its file"
 	@echo "make soak    the whole centre at 500 events/s for ten minutes, each of its processes killed once"
 	@echo "make lock    resolve the versions again"
 
@@ -66,6 +68,9 @@ lock: $(INSTALLED)
 
 bench-linkage: $(INSTALLED)
 	$(BIN)/python -m bench.linkage
+
+bench-serve: $(INSTALLED)
+	$(BIN)/python -m bench.serve
 
 soak: $(INSTALLED)
 	$(BIN)/python -m bench.soak

@@ -68,6 +68,7 @@ class Settings:
     alert_smtp: str = field(default="", repr=False)
     backup_folder: str = ""
     backup_days: int = 30
+    serve_port: int = 18_092
 
     @property
     def contracts(self) -> Path:
@@ -171,6 +172,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         alert_smtp=_checked(env.get("DATACENTRE_ALERT_SMTP", ""), mail_route),
         backup_folder=_folder(env, "DATACENTRE_BACKUPS"),
         backup_days=_positive_integer(env, "DATACENTRE_BACKUP_DAYS", 30),
+        serve_port=_port(env, "DATACENTRE_SERVE_PORT", 18_092),
     )
 
 

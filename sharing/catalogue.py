@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from datacentre import names
 from datacentre.contracts import Contract
 from datacentre.control.coverage import coverage
 from datacentre.control.freshness import newest_freshness
@@ -59,15 +60,19 @@ class Catalogue:
         return {
             "mart": name,
             "description": doc.description,
-            "owner": doc.owner,
+            "owner": self._owner(doc.group),
             "columns": [_column(column, *doc.columns.get(column, ("", ""))) for column in columns],
             "rows": f"/v1/marts/{name}/rows",
             "release": None if release is None or name not in release.marts else _released(release, name),
         }
 
+    def _owner(self, group: str) -> str:
+        """The agency's name, as the contracts of its streams have it."""
+        return next((c.agency for c in self.contracts.values() if names.agency(c.key) == group), group)
+
     def _streams(self, permission: Permission) -> list[dict[str, Any]]:
-        names = permission.streams()
-        if not names:
+        streams = permission.streams()
+        if not streams:
             return []
         covered, fresh = coverage(self.control), newest_freshness(self.control)
         return [
@@ -83,7 +88,7 @@ class Catalogue:
                     "held_offsets": covered[name].held if name in covered else 0,
                 },
             }
-            for name in names
+            for name in streams
         ]
 
     def _stream(self, permission: Permission, name: str) -> dict[str, Any]:

@@ -26,11 +26,16 @@ class InvalidCursor(ContractError):
     """A cursor that this centre hasn't made, or for something else."""
 
 
+def cursor_key_file(home: Path) -> Path:
+    """Without it a home makes another one, which opens no cursor of before."""
+    return home / "keys" / "cursors.key"
+
+
 class CursorSeal:
     """Closes and opens positions with the key of a home, made on first use."""
 
     def __init__(self, home: Path):
-        file = home / "keys" / "cursors.key"
+        file = cursor_key_file(home)
         if not file.exists():
             write_once(file, secrets.token_bytes(_KEY_BYTES))
         key = file.read_bytes()

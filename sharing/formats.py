@@ -14,13 +14,16 @@ MEDIA_TYPES = {
 }
 
 
+_SMALL_BYTES = 65_536
+
+
 class _Pieces:
     """A file that is read away as it is written."""
 
     closed = False
 
     def __init__(self) -> None:
-        self._written: list[bytes] = []
+        self._written: list[pa.Buffer | bytes] = []
 
     def write(self, piece: pa.Buffer | bytes) -> int:
         self._written.append(bytes(piece))
@@ -29,9 +32,27 @@ class _Pieces:
     def flush(self) -> None:
         """Nothing waits."""
 
-    def taken(self) -> bytes:
-        content, self._written = b"".join(self._written), []
-        return content
+    def taken(self) -> list[bytes | memoryview]:
+        """What was written since; large pieces as they are, small ones put together."""
+        pieces: list[bytes | memoryview] = []
+        small: list[pa.Buffer | bytes] = []
+        for piece in self._written:
+            if len(piece) < _SMALL_BYTES:
+                small.append(piece)
+                continue
+            pieces += [b"".join(small)] if small else []
+            pieces.append(memoryview(piece))
+            small = []
+        self._written = []
+        return [*pieces, b"".join(small)] if small else pieces
+
+
+class _Views(_Pieces):
+    """For a writer that never changes what it has written: one copy less of everything."""
+
+    def write(self, piece: pa.Buffer | bytes) -> int:
+        self._written.append(piece)
+        return len(piece)
 
 
 def records(batches: Iterable[pa.RecordBatch]) -> list[dict[str, object]]:
@@ -39,9 +60,9 @@ def records(batches: Iterable[pa.RecordBatch]) -> list[dict[str, object]]:
     return [record for batch in batches for record in batch.to_pylist()]
 
 
-def encoded(schema: pa.Schema, batches: Iterable[pa.RecordBatch], form: str) -> Iterator[bytes]:
-    """The rows as one document of the form csv, parquet or arrow, in pieces of about a batch."""
-    out = _Pieces()
+def encoded(schema: pa.Schema, batches: Iterable[pa.RecordBatch], form: str) -> Iterator[list[bytes | memoryview]]:
+    """The rows as one document of the form csv, parquet or arrow, in pieces; those of a batch come together."""
+    out = _Views() if form == "arrow" else _Pieces()
     flat = _flat(schema) if form == "csv" else schema
     with _writer(out, flat, form) as writer:
         for batch in batches:

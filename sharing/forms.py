@@ -8,22 +8,9 @@ from typing import Any
 from datacentre.errors import AccessDenied
 from datacentre.located_yaml import LocatedYaml, read_located
 from sharing.access_log.entry import Read
+from sharing.agreements.check import ATTRIBUTES
 from sharing.lookup import Known, Lookup, lookup_read
 from sharing.permission import Permission
-
-ATTRIBUTES = (
-    "given_name",
-    "family_name",
-    "full_name",
-    "birth_date",
-    "sex",
-    "phone",
-    "permanent_gewog_code",
-    "village",
-    "residence_gewog_code",
-    "household_number",
-)
-"""What the registry holds of a person."""
 
 
 @dataclass(frozen=True)

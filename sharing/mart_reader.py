@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datacentre.errors import AccessDenied
+from datacentre.errors import AccessDenied, SourceUnavailable
 from sharing.access_log.entry import Read
 from sharing.agreements.model import MartGrant
 from sharing.cursor import CursorSeal
 from sharing.permission import Permission
-from sharing.release_rows import ReleasedMart, RowPosition, release_at
+from sharing.release_rows import ReleasedMart, ReleaseGone, RowPosition, release_at
+from sharing.releases.projection import Projection
+from sharing.releases.release import Release, current_release
+from sharing.shared_marts import load_shared_marts
 
 
 @dataclass(frozen=True)
@@ -33,34 +36,50 @@ class MartAnswer:
     following: str
     read: Read
 
-    @property
-    def is_whole(self) -> bool:
-        return self.start == 0 and self.stop == self.mart.rows
 
+@dataclass(frozen=True)
+class MartReader:
+    """Reads releases of one home; `dbt_project` says how each mart's columns leave."""
 
-def read_mart(home: Path, seal: CursorSeal, permission: Permission, mart: str, asked: RowRequest) -> MartAnswer:
-    """Raises AccessDenied (ReleaseGone where the cursor's release isn't kept any more) and InvalidCursor."""
-    columns = _columns(permission, mart, permission.mart(mart), asked.columns)
-    consumer = permission.consumer
-    position = seal.open(asked.after, RowPosition, consumer, mart) if asked.after else None
-    release = release_at(home, consumer, position)
-    opened = ReleasedMart(release, mart, columns)
-    start = position.row if position else 0
-    stop = opened.rows if asked.limit is None else min(start + asked.limit, opened.rows)
-    following = RowPosition(release.folder.name, stop)
-    read = Read(
-        consumer=consumer,
-        key_id=permission.key_id,
-        purpose=permission.purpose,
-        action="rows",
-        dataset=mart,
-        version=release.folder.name,
-        fields=tuple(opened.schema.names),
-        rows=max(stop - start, 0),
-        part=f"rows {start}..{stop}",
-    )
-    closed = seal.close(following, consumer, mart) if stop < opened.rows else ""
-    return MartAnswer(opened, release.number, start, stop, closed, read)
+    home: Path
+    dbt_project: Path
+    seal: CursorSeal
+
+    def read(self, permission: Permission, mart: str, asked: RowRequest) -> MartAnswer:
+        """Raises AccessDenied, ReleaseGone where the cursor's release isn't kept any more, InvalidCursor, and
+        SourceUnavailable where nothing is released yet under the agreement as it is now."""
+        grant, consumer = permission.mart(mart), permission.consumer
+        columns = _columns(permission, mart, grant, asked.columns)
+        position = self.seal.open(asked.after, RowPosition, consumer, mart) if asked.after else None
+        release = release_at(self.home, consumer, position)
+        opened = ReleasedMart(release, mart, columns)
+        self._require_same_rules(release, mart, grant)
+        start = position.row if position else 0
+        stop = opened.rows if asked.limit is None else min(start + asked.limit, opened.rows)
+        following = self.seal.close(RowPosition(release.folder.name, stop), consumer, mart)
+        read = Read(
+            consumer=consumer,
+            key_id=permission.key_id,
+            purpose=permission.purpose,
+            action="rows",
+            dataset=mart,
+            version=release.folder.name,
+            fields=tuple(opened.schema.names),
+            rows=max(stop - start, 0),
+            part=f"rows {start}..{stop}",
+        )
+        return MartAnswer(opened, release.number, start, stop, following if stop < opened.rows else "", read)
+
+    def _require_same_rules(self, release: Release, mart: str, grant: MartGrant) -> None:
+        """What an agreement gives no more isn't read from a release of before."""
+        rules = Projection(load_shared_marts(self.dbt_project)[mart], grant).rules
+        if release.manifest["marts"][mart]["rules"] == rules:
+            return
+        if release.folder != current_release(self.home, release.consumer).folder:
+            raise ReleaseGone(f"{release.consumer}: what is given of {mart} has changed; begin again without `after`")
+        raise SourceUnavailable(
+            f"{release.consumer}: {mart} isn't released yet under the agreement as it is now; ask again in some minutes"
+        )
 
 
 def _columns(permission: Permission, mart: str, grant: MartGrant, wanted: Sequence[str]) -> tuple[str, ...]:

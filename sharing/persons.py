@@ -22,6 +22,14 @@ class Persons:
         yet."""
         return self._current().find(person_key)
 
+    def remaining_key(self, person_key: str) -> str:
+        """The pseudonym that marts show for a person whose records were linked; her own where nothing is known."""
+        try:
+            found = self.find(person_key)
+        except SourceUnavailable:
+            return person_key
+        return found.person_key if found else person_key
+
     def close(self) -> None:
         self._held.close()
         self._store, self._seen = None, None

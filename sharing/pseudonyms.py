@@ -20,12 +20,16 @@ _BETWEEN = "\0"
 
 @dataclass(frozen=True)
 class ScopeKey:
-    """One key of a scope: `secret` is hexadecimal, `since` an instant (ISO 8601), `reason` why it took over."""
+    """One key of a scope: `secret` is hexadecimal, `since` an instant (ISO 8601), `reason` why it took over.
+
+    With a crosswalk the consumer is told which of its tokens became which.
+    """
 
     id: str
     secret: str
     since: str
     reason: str
+    has_crosswalk: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,11 @@ class Scope:
     def key_id(self) -> str:
         return self.key.id
 
+    @property
+    def has_crosswalk(self) -> bool:
+        """Whether whoever had tokens of the key before may learn those of this one."""
+        return self.keys[-1].has_crosswalk
+
     def token(self, kind: str, value: str) -> str:
         """32 hexadecimal digits: the first half of HMAC-SHA256 over kind and value, as RFC 2104, section 5, allows."""
         return self.key.pseudonym(f"{kind}{_BETWEEN}{value}")[:32]
@@ -55,10 +64,10 @@ class Scope:
         raise ContractError(f"scope {self.name}: has no key {key_id}; it has {', '.join(k.id for k in self.keys)}")
 
 
-def token_sql(kind: str, value: str) -> str:
-    """The token as DuckDB SQL over an expression of text; `$inner` and `$outer` are the key's pads."""
-    message = f"encode('{kind}' || chr(0) || {value})"
-    return f"left(sha256($outer::blob || unhex(sha256($inner::blob || {message}))), 32)"
+def token_sql(kind: str, value: str, inner: str = "$inner", outer: str = "$outer") -> str:
+    """The token as DuckDB SQL; `kind` and `value` are expressions of text, the others those of the key's pads."""
+    message = f"encode({kind} || chr(0) || {value})"
+    return f"left(sha256({outer}::blob || unhex(sha256({inner}::blob || {message}))), 32)"
 
 
 def load_scope(home: Path, scope: str) -> Scope:
@@ -67,7 +76,7 @@ def load_scope(home: Path, scope: str) -> Scope:
     Raises ContractError when the file can't be read, or is gone although releases were made with it: new tokens would
     part every consumer from what it has.
     """
-    file = _file(home, scope)
+    file = scope_file(home, scope)
     if not file.exists():
         if _is_released(home, scope):
             raise ContractError(f"{file}: the scope's key is gone, and releases rest on it; restore it from backup")
@@ -75,18 +84,22 @@ def load_scope(home: Path, scope: str) -> Scope:
     return _read(file, scope)
 
 
-def rotate_scope(home: Path, scope: str, reason: str) -> Scope:
-    """Give the scope a new key from now on; the old ones are kept for crosswalks and for tracing what was given."""
+def rotate_scope(home: Path, scope: str, reason: str, has_crosswalk: bool = False) -> Scope:
+    """Give the scope a new key from now on; the old ones are kept for crosswalks and for tracing what was given.
+
+    Raises ContractError without a reason.
+    """
     if not reason.strip():
         raise ContractError(f"scope {scope}: say why its key is rotated")
-    file = _file(home, scope)
+    file = scope_file(home, scope)
     with locked(file.with_suffix(".lock")):
         before = load_scope(home, scope)
-        replace(file, _document([*before.keys, _new_key(reason.strip())]))
+        replace(file, _document([*before.keys, _new_key(reason.strip(), has_crosswalk)]))
     return _read(file, scope)
 
 
-def _file(home: Path, scope: str) -> Path:
+def scope_file(home: Path, scope: str) -> Path:
+    """Raises ContractError for a name that no scope can have."""
     if not _NAME.fullmatch(scope):
         raise ContractError(f"pseudonym scope {scope[:80]!r} must be lower case letters, digits and hyphens")
     return home / "keys" / "scopes" / f"{scope}.json"
@@ -107,9 +120,9 @@ def _usable(key: ScopeKey) -> PseudonymKey:
     return PseudonymKey(key.id, secret)
 
 
-def _new_key(reason: str) -> ScopeKey:
+def _new_key(reason: str, has_crosswalk: bool = False) -> ScopeKey:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return ScopeKey(f"s{secrets.token_hex(4)}", secrets.token_hex(_SECRET_BYTES), now, reason)
+    return ScopeKey(f"s{secrets.token_hex(4)}", secrets.token_hex(_SECRET_BYTES), now, reason, has_crosswalk)
 
 
 def _document(keys: Iterable[ScopeKey]) -> bytes:

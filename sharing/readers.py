@@ -1,23 +1,31 @@
 """Who read of a person: who looked her up, and who was given rows that name her. Pseudonymous throughout."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from datacentre.contracts import Contract
+from datacentre.contracts import Contract, load_contracts
+from datacentre.errors import AccessDenied
+from datacentre.pseudonym import load_or_create
+from datacentre.settings import Settings
+from lake.tables import has_tables
 from sharing.access_log.entry import Entry, Read
-from sharing.access_log.verification import entries
+from sharing.access_log.verification import entries, verify
+from sharing.agreements import load_agreements
 from sharing.agreements.model import Agreement
+from sharing.lookup import Lookup
 from sharing.person_places import Offsets, offsets_of, rows_of
+from sharing.persons import Persons
+from sharing.pseudonyms import load_scope
 from sharing.releases.release import Release, read_release, releases_of
 
 _ROWS = re.compile(r"rows (\d+)\.\.(\d+)")
 _OFFSETS = re.compile(r"c\d+ p(\d+) (\d+)\.\.(\d+)")
-PersonToken = Callable[[Release], str]
-"""The token under which a release's consumer sees the person; an older release has one of an older key."""
+PersonTokens = Callable[[Release], Collection[str]]
+"""The tokens under which a release's consumer sees the person; an older release has those of an older key."""
 
 
 @dataclass(frozen=True)
@@ -44,20 +52,23 @@ class Traces:
     contracts: Mapping[str, Contract]
     agreements: Mapping[str, Agreement]
 
-    def of(self, person_key: str, token: PersonToken) -> Iterator[Reading]:
-        """Every reading, oldest first. Raises CheckFailed where the log can't be read."""
+    def of(self, person_keys: Collection[str], tokens: PersonTokens) -> Iterator[Reading]:
+        """Every reading of a person, oldest first; who was linked has several pseudonyms.
+
+        Raises CheckFailed where the log can't be read.
+        """
 
         @cache
         def rows(consumer: str, release: str, mart: str) -> list[int] | None:
-            return self._rows(consumer, release, mart, token)
+            return self._rows(consumer, release, mart, tokens)
 
         @cache
         def offsets(consumer: str, stream: str) -> Offsets:
-            return self._offsets(consumer, stream, person_key)
+            return self._offsets(consumer, stream, person_keys)
 
         for entry in entries(self.home):
             read = entry.read
-            if read.person_key == person_key:
+            if read.person_key in person_keys:
                 yield _reading(entry)
             elif read.denied:
                 continue
@@ -68,21 +79,45 @@ class Traces:
             elif read.action == "extract" and _holds_offset(read, offsets(read.consumer, read.dataset)):
                 yield _reading(entry)
 
-    def _rows(self, consumer: str, folder: str, mart: str, token: PersonToken) -> list[int] | None:
+    def _rows(self, consumer: str, folder: str, mart: str, tokens: PersonTokens) -> list[int] | None:
         """None where the release isn't kept any more."""
         place = releases_of(self.home, consumer) / folder
         try:
             release = read_release(place, consumer)
-            return rows_of(release.file(mart), token(release))
-        except FileNotFoundError:
+            return rows_of(release.file(mart), tokens(release))
+        except (FileNotFoundError, AccessDenied):
             return None
 
-    def _offsets(self, consumer: str, stream: str, person_key: str) -> Offsets:
+    def _offsets(self, consumer: str, stream: str, person_keys: Collection[str]) -> Offsets:
         agreement, contract = self.agreements.get(consumer), self.contracts.get(stream)
         if contract is None:
             return Offsets({})
         grant = agreement.streams.get(stream) if agreement else None
-        return offsets_of(self.lake, contract, person_key, grant.row_filter if grant else None)
+        return offsets_of(self.lake, contract, person_keys, grant.row_filter if grant else None)
+
+
+def readings_of(settings: Settings, cid: str) -> list[Reading]:
+    """Of a person by number, oldest first. Raises NotANumber, and what `readings_of_person` raises."""
+    key, contracts = load_or_create(settings.home, has_tables(settings.lake)), load_contracts(settings.schemas)
+    lookup = Lookup.over(Persons(settings.home), key, contracts.values())
+    return readings_of_person(settings, lookup.person_key(cid))
+
+
+def readings_of_person(settings: Settings, person_key: str) -> list[Reading]:
+    """The same by pseudonym. Raises CheckFailed where the log isn't what was written: nobody should rely on it then."""
+    contracts = load_contracts(settings.schemas)
+    agreements = load_agreements(settings.schemas, contracts, settings.dbt_project)
+    persons = Persons(settings.home)
+    person_keys = {person_key, persons.remaining_key(person_key)}
+    persons.close()
+
+    def tokens(release: Release) -> Collection[str]:
+        scope = load_scope(settings.home, release.manifest["pseudonym_scope"])
+        key_then = scope.under(release.manifest["key_id"])
+        return {key_then.token("person", known) for known in person_keys}
+
+    verify(settings.home)
+    return list(Traces(settings.home, settings.lake, contracts, agreements).of(person_keys, tokens))
 
 
 def _reading(entry: Entry, is_certain: bool = True) -> Reading:

@@ -3,7 +3,9 @@
 A release's file never changes, so a row's number in it is the key to go on by.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import pyarrow.parquet as pq
 from datacentre.errors import AccessDenied
 from sharing.releases.release import Release, current_release, read_release, releases_of
 
-BATCH_ROWS = 65_536
+BATCH_ROWS = 131_072
+_AHEAD = 1
 
 
 class ReleaseGone(AccessDenied):
@@ -62,18 +65,30 @@ class ReleasedMart:
         return pa.schema([whole.field(name) for name in self._columns])
 
     def batches(self, start: int = 0, stop: int | None = None) -> Iterator[pa.RecordBatch]:
-        """Rows `[start, stop)` in the file's order; reads the row groups that hold them, no others."""
+        """Rows `[start, stop)` in the file's order; reads the row groups that hold them, no others, each while the one
+        before is being used."""
         stop = self.rows if stop is None else min(stop, self.rows)
+        with ThreadPoolExecutor(1, thread_name_prefix="row-groups") as reader:
+            coming: deque[Future[list[pa.RecordBatch]]] = deque()
+            for read in self._reads(reader, start, stop):
+                coming.append(read)
+                if len(coming) > _AHEAD:
+                    yield from coming.popleft().result()
+            while coming:
+                yield from coming.popleft().result()
+
+    def _reads(self, reader: ThreadPoolExecutor, start: int, stop: int) -> Iterator[Future[list[pa.RecordBatch]]]:
         first = 0
         for group in range(self._file.num_row_groups):
             following = first + self._file.metadata.row_group(group).num_rows
             if first < stop and start < following:
-                yield from self._group(group, max(start - first, 0), min(stop, following) - first)
+                yield reader.submit(self._group, group, max(start - first, 0), min(stop, following) - first)
             first = following
 
-    def _group(self, group: int, start: int, stop: int) -> Iterator[pa.RecordBatch]:
+    def _group(self, group: int, start: int, stop: int) -> list[pa.RecordBatch]:
         table = self._file.read_row_group(group, self._columns, use_threads=True).slice(start, stop - start)
-        yield from table.select(self._columns).cast(self.schema).to_batches(BATCH_ROWS)
+        batches: list[pa.RecordBatch] = table.select(self._columns).cast(self.schema).to_batches(BATCH_ROWS)
+        return batches
 
 
 def _gone(consumer: str, release: str) -> ReleaseGone:

@@ -1,11 +1,11 @@
-"""How each column of a mart or a stream may leave the centre: as it is, as a token, by the hour, or never.
+"""How each column of a mart or a stream may leave the centre; what isn't named here never does.
 
-What isn't named in one of the first three never leaves. Offsets, certificates and instants to the microsecond join as
-well as any identifier, so they don't leave as they are (docs/decisions/025-what-may-leave.md).
+Offsets, certificates and instants to the microsecond join as well as any identifier, so none of them leaves as it is
+(docs/decisions/025-what-may-leave.md).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from datacentre.contracts import Contract, Field
 from datacentre.contracts.columns import landed_schema, own_open_fields
@@ -19,7 +19,7 @@ KINDS = {
     "event_id": "event",
     "corrects_event_id": "event",
 }
-"""What a column of a stream identifies; other columns that end like one get a kind of their own."""
+"""What a column identifies; a stream's other columns that end like one get a kind of their own."""
 
 KNOWN_TO_ALL = frozenset({"flight_id", "flight_number", "action_id", "conversation_id", "statement_id"})
 """Ids of what is public itself: they tell nothing of anybody."""
@@ -29,28 +29,31 @@ _LIKE_AN_IDENTIFIER = ("_id", "_key", "_keys", "_number")
 
 @dataclass(frozen=True)
 class Leaving:
-    """`as_tokens` says by column what it identifies."""
+    """Columns that leave as they are, as tokens (of the kind that stands beside), with the instant cut to its hour, or
+    rounded to whole minutes. `never` are those that were looked at and stay."""
 
-    as_is: frozenset[str]
-    as_tokens: Mapping[str, str]
-    by_the_hour: frozenset[str]
+    as_is: Sequence[str] = ()
+    as_tokens: Mapping[str, str] = field(default_factory=dict)
+    by_the_hour: Sequence[str] = ()
+    in_whole_minutes: Sequence[str] = ()
+    never: Sequence[str] = ()
 
     @property
-    def columns(self) -> frozenset[str]:
+    def columns(self) -> tuple[str, ...]:
         """All that may leave in some way."""
-        return self.as_is | self.by_the_hour | frozenset(self.as_tokens)
+        return (*self.as_is, *self.as_tokens, *self.by_the_hour, *self.in_whole_minutes)
 
 
 def stream_leaving(contract: Contract) -> Leaving:
-    """How the landed columns of a stream may leave; those that only the centre needs aren't among them."""
+    """How the landed columns of a stream may leave."""
     fields = own_open_fields(contract)
     pseudonyms = [f.pseudonym_column for f in contract.pseudonymised if f.pseudonym_column]
-    tokens = {f.name: _kind(f.name) for f in fields if _identifies(f)}
-    tokens |= dict.fromkeys(pseudonyms, "person") | {name: KINDS[name] for name in ("event_id", "corrects_event_id")}
-    instants = {f.name for f in fields if f.type == "timestamp"} | {"event_time"}
-    as_is = {f.name for f in fields} | {"event_date"}
-    landed = set(landed_schema(contract).names)
-    return Leaving(frozenset((as_is - instants - set(tokens)) & landed), tokens, frozenset(instants & landed))
+    tokens = {name: KINDS[name] for name in ("event_id", "corrects_event_id")}
+    tokens |= {f.name: _kind(f.name) for f in fields if _identifies(f)} | dict.fromkeys(pseudonyms, "person")
+    instants = ["event_time", *(f.name for f in fields if f.type == "timestamp")]
+    as_is = ["event_date", *(f.name for f in fields if f.name not in (*tokens, *instants))]
+    named = (*tokens, *instants, *as_is)
+    return Leaving(as_is, tokens, instants, never=[n for n in landed_schema(contract).names if n not in named])
 
 
 def stream_kinds(contract: Contract) -> Mapping[str, str]:
@@ -59,8 +62,7 @@ def stream_kinds(contract: Contract) -> Mapping[str, str]:
 
 
 def _identifies(field: Field) -> bool:
-    is_public = field.name in KNOWN_TO_ALL
-    return field.name in KINDS or (field.name.endswith(_LIKE_AN_IDENTIFIER) and not is_public)
+    return field.name in KINDS or (field.name.endswith(_LIKE_AN_IDENTIFIER) and field.name not in KNOWN_TO_ALL)
 
 
 def _kind(name: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -14,24 +14,27 @@ import pyarrow.parquet as pq
 from datacentre.contracts import load_contracts
 from datacentre.control.store import opened
 from datacentre.pseudonym import load_or_create
-from datacentre.settings import from_environment
+from datacentre.settings import REPOSITORY, from_environment
 from registry.golden.person import Attribute, Origin, Person, to_json
 from registry.golden.store import writing
 from sharing.access_keys import access_keys, create_access_key
 from sharing.agreements.model import Agreement, MartGrant
-from sharing.api.desk import Shelves
 from sharing.api.server import serve
 from sharing.catalogue import Catalogue
 from sharing.cursor import CursorSeal
 from sharing.lookup import Lookup
+from sharing.mart_reader import MartReader
 from sharing.persons import Persons
+from sharing.releases.projection import Projection
 from sharing.releases.release import point_to, read_release, releases_of
+from sharing.shared_marts import load_shared_marts
+from sharing.shelves import Shelves
 
 CONSUMER, PURPOSE, MART = "jdwnrh", "patient-registration", "fct_hospital_visit"
 COLUMNS = ("visit_id", "person_key", "department_code", "visit_type", "visit_date", "wait_minutes", "triage")
 ATTRIBUTES = ("given_name", "family_name", "birth_date", "sex", "residence_gewog_code", "phone")
-GROUP_ROWS = 122_880
-"""What DuckDB puts into a row group."""
+GROUP_ROWS = 65_536
+"""As many as a release has in a row group."""
 
 _DEPARTMENTS = ("OPD-GEN", "OPD-MED", "OPD-EYE", "OPD-ENT")
 _TYPES = ("new", "follow_up", "walk_in")
@@ -61,7 +64,7 @@ def write_persons(home: Path, count: int) -> None:
         store.write(_documents(key.pseudonym, count))
 
 
-def _documents(pseudonym: "type[str]", count: int) -> Iterator[tuple[str, bytes]]:
+def _documents(pseudonym: Callable[[str], str], count: int) -> Iterator[tuple[str, bytes]]:
     known = datetime(2026, 1, 1, tzinfo=UTC)
     because = "newest issuance that was handed over; earlier ones say the same"
     for number in range(count):
@@ -78,8 +81,8 @@ def write_release(home: Path, rows: int) -> Path:
     chance = np.random.default_rng(7)
     table = pa.table(
         {
-            "visit_id": sorted(sha256(f"v{n}".encode()).hexdigest() for n in range(rows)),
-            "person_key": pa.array([sha256(f"p{n % (rows // 4)}".encode()).hexdigest() for n in range(rows)]),
+            "visit_id": sorted(_token(f"v{n}") for n in range(rows)),
+            "person_key": pa.array([_token(f"p{n % (rows // 4)}") for n in range(rows)]),
             "department_code": pa.array(
                 np.array(["OPD-GEN", "OPD-MED", "OPD-EYE", "OPD-ENT"])[chance.integers(0, 4, rows)]
             ),
@@ -91,10 +94,17 @@ def write_release(home: Path, rows: int) -> Path:
     )
     file = folder / f"{MART}.parquet"
     pq.write_table(table, file, row_group_size=GROUP_ROWS, compression="zstd")
-    manifest = {"number": 1, "marts": {MART: {"row_key": "visit_id"}}, "created_at": datetime.now(UTC).isoformat()}
+    shared = load_shared_marts(REPOSITORY / "dbt_project")[MART]
+    rules = Projection(shared, AGREEMENT.marts[MART]).rules
+    manifest = {"number": 1, "marts": {MART: {"rules": rules}}, "created_at": datetime.now(UTC).isoformat()}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     point_to(read_release(folder, CONSUMER))
     return file
+
+
+def _token(value: str) -> str:
+    """As long as those of a scope."""
+    return sha256(value.encode()).hexdigest()[:32]
 
 
 def make_key(home: Path) -> str:
@@ -104,7 +114,7 @@ def make_key(home: Path) -> str:
 def run_service(home: Path, port: int) -> None:
     """In this process, until SIGTERM; everything but the agreement's file is as `datacentre serve` has it."""
     settings = from_environment({"DATACENTRE_HOME": str(home)})
-    contracts = load_contracts(settings.schemas)
+    contracts, seal = load_contracts(settings.schemas), CursorSeal(home)
     with opened(settings.control_url) as control:
         shelves = Shelves(
             home=home,
@@ -112,7 +122,8 @@ def run_service(home: Path, port: int) -> None:
             control=control,
             contracts=contracts,
             agreements=lambda: {CONSUMER: AGREEMENT},
-            seal=CursorSeal(home),
+            seal=seal,
+            marts=MartReader(home, settings.dbt_project, seal),
             lookup=Lookup.over(Persons(home), load_or_create(home, True), contracts.values()),
             forms={},
             catalogue=Catalogue(home, control, contracts, {}, {}),

@@ -19,16 +19,18 @@ from connectors.sources.simulation.pacing import simulate as send_all
 from connectors.topics import create_topics
 from datacentre.cli.console import err, out, print_table, progress_bar
 from datacentre.cli.ingest import print_reports
+from datacentre.cli.story import tell_story
 from datacentre.contracts import load_contracts
 from datacentre.control.certificates import held
 from datacentre.control.store import opened
 from datacentre.errors import CheckFailed
 from datacentre.services import airflow, kafka, process
 from datacentre.settings import Settings, from_environment
+from datacentre.stages.release import release
 from datacentre.stages.verify import PartitionReport, require_agreement, verify
 from lake.marts import published
 
-_CHAIN = ("land", "check", "build")
+_CHAIN = ("land", "check", "build", "release")
 _PORTS_APART = 200
 _DEFECTS = DefectShares.spread(0.02, duplicate=0.005, late=0.01, out_of_order=0.01, correction=0.003, deletion=0.002)
 _HEADS = {
@@ -101,6 +103,10 @@ def _flow(settings: Settings, took: dict[str, float]) -> tuple[PartitionReport, 
     for dag_id in _CHAIN:
         if (state := airflow.last_state(settings, dag_id)) != "success":
             raise CheckFailed(f"the last run of DAG {dag_id} is {state or 'missing'}: see {settings.home}/airflow/logs")
+    airflow.stop(settings)
+    with _timed("release to three consumers", took):
+        if failed := [f"{o.stream}: {o.detail['error']}" for o in release(settings) if "error" in o.detail]:
+            raise CheckFailed("; ".join(failed))
     with _timed("reconcile", took), progress_bar("reading topics", None) as bar:
         return verify(settings, told=bar.by)
 
@@ -115,6 +121,8 @@ def _show(settings: Settings, sent: Sent, reports: tuple[PartitionReport, ...], 
             answer = connection.execute(sql)
             columns = [d[0] for d in answer.description or []]
             print_table(title, columns, answer.fetchall())
+    with _timed("one person's story", took):
+        tell_story(settings)
     rows = [[stage, round(seconds, 1)] for stage, seconds in took.items()]
     print_table("Time taken", ["stage", "seconds"], [*rows, ["all", round(sum(took.values()), 1)]])
 

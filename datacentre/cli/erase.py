@@ -1,18 +1,17 @@
 """`erase`, `erase request`, `erase run`, `erase verify`: a person's right to be forgotten."""
 
-import sys
-from getpass import getpass, getuser
+from getpass import getuser
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from datacentre.cli.citizen import Cid, read_cid
 from datacentre.cli.console import err, one_line_errors, out, print_json
 from datacentre.errors import ContractError
 from datacentre.settings import Settings, from_environment
 
 app = typer.Typer(help="Erase a person's direct identifiers everywhere, keep the pseudonymous facts, and certify it.")
-Cid = Annotated[str, typer.Option(help="must be `-`: asked for, or read from standard input, never an argument")]
 Reason = Annotated[str, typer.Option(help="why; stands in the certificate")]
 Authority = Annotated[str, typer.Option(help="by which law, court or office; stands in the certificate")]
 
@@ -55,12 +54,10 @@ def verify(
 def _request(settings: Settings, cid: str, reason: str, authority: str) -> int:
     from datacentre.stages.erase import request as ask
 
-    if cid != "-":
-        raise ContractError("--cid -: an identifier on the command line would stay in histories and process lists")
-    if not (reason.strip() and authority.strip()):
+    if cid == "-" and not (reason.strip() and authority.strip()):
         raise ContractError("--reason and --authority: say why and by whose right; both stand in the certificate")
-    identifier = getpass("CID: ") if sys.stdin.isatty() else sys.stdin.readline()
-    return ask(settings, identifier.strip(), reason, authority, getuser())
+    identifier = read_cid(cid)
+    return ask(settings, identifier, reason, authority, getuser())
 
 
 def _run(settings: Settings, number: int) -> None:

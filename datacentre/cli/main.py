@@ -5,21 +5,27 @@ import logging
 import typer
 
 from datacentre.cli import (
+    agreement,
     alerts,
+    audit,
     backfill,
     backup,
     contract,
     demo,
     docs,
     erase,
+    extract,
     gateway,
     hold,
     ingest,
     marts,
+    persons,
     pull,
     quarantine,
     registry,
+    release,
     resume,
+    serve,
     services,
     status,
     trace,
@@ -47,6 +53,10 @@ for command in (
     ingest.sink,
     resume.resume,
     gateway.gateway,
+    serve.serve,
+    extract.extract,
+    persons.lookup,
+    persons.who_read,
     marts.check,
     marts.build,
     marts.examine,
@@ -62,10 +72,14 @@ for command in (
     demo.demo,
 ):
     app.command()(command)
+app.add_typer(audit.app, name="audit")
+app.add_typer(agreement.app, name="agreement")
 app.add_typer(contract.app, name="contract")
 app.add_typer(docs.app, name="docs")
 app.add_typer(erase.app, name="erase")
 app.add_typer(hold.app, name="hold")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(registry.app, name="registry")
+app.add_typer(release.app, name="release")
 app.add_typer(gateway.keys, name="gateway-key")
+app.add_typer(serve.keys, name="access-key")

@@ -5,7 +5,8 @@ import sys
 from functools import partial
 
 from datacentre.errors import SourceUnavailable
-from datacentre.services import airflow, gateway, postgresql, process
+from datacentre.services import airflow, postgresql, process
+from datacentre.services.http_service import GATEWAY, SERVE, HttpService
 from datacentre.services.supervisor import Part
 from datacentre.settings import Settings
 
@@ -34,12 +35,7 @@ def parts(settings: Settings) -> dict[str, Part]:
             lambda: process.running(settings.run, "sink") is not None,
             partial(_start_sink, settings),
         ),
-        "gateway": Part(
-            partial(_start_gateway, settings),
-            lambda: gateway.stop(settings),
-            lambda: gateway.is_running(settings),
-            lambda: gateway.launch(settings),
-        ),
+        **{service.name: _http_part(settings, service) for service in (GATEWAY, SERVE)},
         "airflow": Part(
             partial(_start_airflow, settings),
             lambda: _stop_airflow(settings),
@@ -74,9 +70,18 @@ def _start_sink(settings: Settings) -> str:
     return f"sink runs; its log is {settings.run / 'sink.log'}"
 
 
-def _start_gateway(settings: Settings) -> str:
-    gateway.start(settings)
-    return f"gateway answers at http://127.0.0.1:{settings.gateway_port}"
+def _http_part(settings: Settings, service: HttpService) -> Part:
+    return Part(
+        partial(_start_http, settings, service),
+        lambda: service.stop(settings),
+        lambda: service.is_running(settings),
+        lambda: service.launch(settings),
+    )
+
+
+def _start_http(settings: Settings, service: HttpService) -> str:
+    service.start(settings)
+    return f"{service.name} answers at {service.address(settings)}"
 
 
 def _start_airflow(settings: Settings) -> str:

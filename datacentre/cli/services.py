@@ -14,7 +14,7 @@ from datacentre.services.supervisor import Part
 from datacentre.settings import Settings, from_environment
 
 Names = Annotated[
-    list[str] | None, typer.Argument(help="postgresql, kafka, sink, gateway, airflow; all when none is named")
+    list[str] | None, typer.Argument(help="postgresql, kafka, sink, gateway, serve, airflow; all when none is named")
 ]
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from datacentre.services import airflow, gateway, kafka, postgresql, process, supervisor, understudy
+from datacentre.services import airflow, kafka, postgresql, process, supervisor, understudy
+from datacentre.services.http_service import GATEWAY, SERVE
 from datacentre.services.restarts import restarts as restarts_of
 from datacentre.settings import Settings
 
@@ -50,7 +51,8 @@ def _names(settings: Settings) -> dict[str, tuple[str, ...]]:
         **({postgresql.NAME: (postgresql.NAME,)} if settings.database == "postgresql" else {}),
         **({} if settings.is_external_broker else {kafka.NAME: (kafka.NAME,)}),
         "sink": ("sink",),
-        gateway.NAME: (gateway.NAME,),
+        GATEWAY.name: (GATEWAY.name,),
+        SERVE.name: (SERVE.name,),
         "airflow": airflow.PROCESSES,
         **{name: (name,) for name in understudy.PAIR},
     }

@@ -26,6 +26,7 @@ from datacentre.stages.outcome import Outcome, store
 from lake.backup import TableState, copy_file, copy_table, pinned, state_of, streams_of
 from lake.marts import published
 from lake.tables import lake_id, table_path
+from sharing.access_log.backup import copy_log
 
 CONTROL = "control.sqlite"
 FOLDERS = ("keys", "erasures", "rejects", "stops")
@@ -142,6 +143,7 @@ def _copy_rest(settings: Settings, draft: Path, earlier: Path) -> None:
     for name in FOLDERS:
         if (settings.home / name).is_dir():
             shutil.copytree(settings.home / name, draft / name)
+    copy_log(settings.home, draft)
     try:
         version = published(settings.marts)
     except DataCentreError:  # nothing is built yet

@@ -27,6 +27,8 @@ from lake.certified_rows import certified_file, follow_certificates, forget_lost
 from lake.marts import discard, only_writer, pin, prepare, publish, work_file
 from lake.snapshot import snapshot
 
+LAKE_VERSIONS = "lake_versions"
+"""In the detail of a build's outcome: by stream, the version of its landed table that the marts are pinned to."""
 _DECISION = "decision"
 
 
@@ -65,6 +67,7 @@ def build(settings: Settings) -> Outcome:
                 "nodes": nodes,
                 LAST_CERTIFICATE: last,
                 _DECISION: decision,
+                LAKE_VERSIONS: {key: pinned.version for key, pinned in snapshots.items()},
                 "late": _late(settings, control, contracts, shown),
             },
         )

@@ -13,6 +13,7 @@ from datacentre.services import postgresql
 from datacentre.settings import Settings
 from datacentre.stages.backup import CONTROL, FOLDERS, Manifest, read_manifest
 from lake.backup import require_whole, state_of
+from sharing.cursor import cursor_key_file
 
 _PRIVATE = 0o700
 
@@ -42,9 +43,12 @@ def restore(settings: Settings, folder: Path) -> Manifest:
 
 def _copy_files(folder: Path, draft: Path) -> None:
     """Copies, not links: the backup must outlive whatever happens to the home."""
-    for name in (*FOLDERS, "lake", "marts"):
+    for name in (*FOLDERS, "access", "lake", "marts"):
         if (folder / name).is_dir():
             shutil.copytree(folder / name, draft / name)
+    # Certificates are numbered again from those of the backup on: who reads on behind one of after it would miss rows.
+    # Who begins anew gets each row under its row_id of before.
+    cursor_key_file(draft).unlink(missing_ok=True)
 
 
 def _require_tables(lake: Path, manifest: Manifest) -> None:

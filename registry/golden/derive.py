@@ -155,7 +155,10 @@ class _Stream:
             where s.mark = 1"""
 
     def _finish(self) -> None:
-        """Add to each draft what its whole case says: who it is about, and whether it is confirmed."""
+        """Add to each draft what its whole case says: who it is about, and whether it is confirmed.
+
+        Whom the case named before, and not when it named persons for the last time, isn't confirmed by it.
+        """
         key = self._contract.key
         self._connection.execute(
             f"""insert into restated by name
@@ -163,20 +166,31 @@ class _Stream:
                 select record_hash, bool_or(mark = 1) and not bool_or(mark = -1) as is_confirmed,
                     bool_or(is_amending) as is_amending
                 from row_of_record where stream_key = '{key}' and is_standing group by record_hash
-            ), person_of_case as (
-                select record_hash, named_as, arg_max(person_key, {ORDER.format("")}) as person_key
-                from draft where stream_key = '{key}' and list_position = 0 and person_key is not null
-                group by record_hash, named_as
+            ), naming as (
+                select record_hash, named_as, arg_max(row(kafka_partition, kafka_offset), {ORDER.format("")}) as place
+                from draft where stream_key = '{key}' and person_key is not null group by record_hash, named_as
+            ), named_last as (
+                select d.record_hash, d.named_as, d.list_position, d.person_key
+                from draft as d
+                join naming as n on n.record_hash = d.record_hash and n.named_as = d.named_as
+                    and n.place = row(d.kafka_partition, d.kafka_offset)
+                where d.stream_key = '{key}'
+            ), resolved as (
+                select d.* replace (case when d.list_position > 0 then coalesce(d.person_key, d.resolved_key)
+                        else coalesce(d.person_key, p.person_key) end as resolved_key),
+                    c.is_confirmed as is_case_confirmed, c.is_amending as is_case_amending
+                from draft as d
+                join of_case as c on c.record_hash = d.record_hash
+                left join named_last as p on d.list_position = 0 and p.list_position = 0
+                    and p.record_hash = d.record_hash and p.named_as = d.named_as
+                where d.stream_key = '{key}'
             )
-            select d.* replace (
-                case when d.list_position > 0 then d.resolved_key
-                    else coalesce(d.person_key, p.person_key) end as resolved_key,
-                d.person_key is null and (d.list_position > 0 or p.person_key is not null) as is_by_case,
-                c.is_confirmed as is_confirmed, c.is_amending as is_amending)
-            from draft as d
-            join of_case as c on c.record_hash = d.record_hash
-            left join person_of_case as p on p.record_hash = d.record_hash and p.named_as = d.named_as
-            where d.stream_key = '{key}'"""
+            select r.* exclude (is_case_confirmed, is_case_amending) replace (
+                r.person_key is null and r.resolved_key is not null as is_by_case,
+                r.is_case_amending as is_amending,
+                r.is_case_confirmed and (r.resolved_key is null or (r.record_hash, r.named_as, r.resolved_key) in
+                    (select (record_hash, named_as, person_key) from named_last)) as is_confirmed)
+            from resolved as r"""
         )
 
     def _spoken(self, role: Role) -> tuple[Field, ...]:

@@ -9,6 +9,8 @@ from registry.golden.person import CONFIDENCES
 from registry.golden.store import GoldenStore, HouseholdMember
 
 _BATCH = 2_000
+_CONFIRMED = 2
+"""The lowest rank of a household number that makes its holder a member."""
 
 
 def write_documents(connection: duckdb.DuckDBPyConnection, store: GoldenStore, key: PseudonymKey) -> int:
@@ -27,7 +29,9 @@ def write_documents(connection: duckdb.DuckDBPyConnection, store: GoldenStore, k
 
 
 def _name_households(connection: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
-    numbers = connection.execute("select distinct value from taken where attribute = 'household_number'").fetchall()
+    numbers = connection.execute(
+        "select distinct value from taken where attribute = 'household_number' and rank <= $1", [_CONFIRMED]
+    ).fetchall()
     connection.execute("create or replace temp table household (number text, household_key text)")
     if numbers:
         named = {number: key.pseudonym(f"household:{number}") for (number,) in numbers}
@@ -56,7 +60,8 @@ def _documents(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str
                 ({confidences})[t.rank], t.because) order by t.attribute) as said,
                 max(h.household_key) as household_key
             from taken as t join used as u on u.person_key = t.person_key
-            left join household as h on t.attribute = 'household_number' and h.number = t.value
+            left join household as h on h.number = t.value and t.rank <= {_CONFIRMED}
+                and t.attribute = 'household_number'
             group by t.person_key
         ), conflicts as (
             select c.person_key, list(json_array(c.attribute, c.taken, c.other, list_position(u.turns, c.turn) - 1)
@@ -78,12 +83,12 @@ def _documents(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str
 def _members(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, str]]:
     """Person, household, its number, and since when: the day of the move that its number was given for."""
     return connection.execute(
-        """select t.person_key, h.household_key, t.value, coalesce(max(moved.event_date), min(o.event_date))::text
+        f"""select t.person_key, h.household_key, t.value, coalesce(max(moved.event_date), min(o.event_date))::text
         from taken as t
         join household as h on h.number = t.value
         join told as o on o.turn = t.turn
         left join told as moved on moved.record_hash = o.record_hash and moved.resolved_key = t.person_key
             and moved.residence_gewog_code is not null
-        where t.attribute = 'household_number'
+        where t.attribute = 'household_number' and t.rank <= {_CONFIRMED}
         group by all order by t.person_key"""
     ).fetchall()

@@ -5,6 +5,7 @@ writes them.
 """
 
 import hashlib
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ def opened_work(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     file = work_file(home)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.parent.chmod(0o700)
+    shutil.rmtree(file.with_name(f"{file.name}.tmp"), ignore_errors=True)  # what a killed process had on disk
     with duckdb.connect(str(file), config={"memory_limit": _MEMORY, "threads": _THREADS}) as connection:
         file.chmod(0o600)
         connection.execute("set TimeZone = 'UTC'")
@@ -155,19 +157,23 @@ def _state(
 
 
 def _shelve_rest(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
-    """After a refresh that was cut short: bring the shelf to the statements, and whoever was touched to be told."""
-    if _count(connection, "unshelved"):
+    """Bring the shelf to the statements, after a refresh that was cut short."""
+    count = _count(connection, "unshelved")
+    if count > _MANY:
+        with opened_shelf(home, connection) as shelf:
+            shelf.fill()
+    elif count:
         connection.execute("create or replace temp table touched_record as select distinct record_hash from unshelved")
         connection.execute(
             "create or replace temp table restated as from statement where record_hash in (from touched_record)"
         )
         with opened_shelf(home, connection) as shelf:
             shelf.put("restated")
-        connection.execute("delete from unshelved")
+    connection.execute("delete from unshelved")
 
 
 def _register(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping, statements: str) -> None:
-    """Note whom statements of confirmed cases name in a role that registers."""
+    """Note whom statements of confirmed cases name in a role that registers, and whom `registered` doesn't have yet."""
     roles = ", ".join(
         f"('{key}', '{name}')"
         for key, stream in mapping.streams.items()

@@ -98,6 +98,7 @@ def opened_shelf(home: Path, work: duckdb.DuckDBPyConnection) -> Iterator[Shelf]
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = normal")
         connection.execute("pragma secure_delete = on")
+        connection.execute("pragma cache_size = -131072")  # 128 MB: pages of one change aren't written twice
         connection.executescript(_TABLES)
         connection.execute("begin immediate")
         yield Shelf(connection, work)

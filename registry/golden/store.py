@@ -125,6 +125,7 @@ def writing(home: Path) -> Iterator[GoldenStore]:
     try:
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma secure_delete = on")
+        connection.execute("pragma cache_size = -131072")  # 128 MB: pages of one change aren't written twice
         connection.executescript(_TABLES)
         connection.execute("begin immediate")
         yield GoldenStore(connection)

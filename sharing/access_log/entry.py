@@ -1,9 +1,12 @@
 """One read, or one refused read."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 ACTIONS = ("catalogue", "rows", "extract", "lookup", "prefill")
+_LIKE_A_NUMBER = re.compile(r"[0-9]{6,}")
+_MOST_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
@@ -37,3 +40,8 @@ class Entry:
     previous: str
     at: datetime
     read: Read
+
+
+def harmless(text: str) -> str:
+    """What somebody sent, as it may stand in a log that is never changed: without anything like a person's number."""
+    return _LIKE_A_NUMBER.sub("…", text)[:_MOST_CHARACTERS]

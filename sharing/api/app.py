@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from datacentre.errors import AccessDenied, CheckFailed, DataCentreError, SourceUnavailable
+from datacentre.errors import AccessDenied, CheckFailed, ContractError, DataCentreError, SourceUnavailable
 from datacentre.web.http import Observed, json_response, problem_response
 from datacentre.web.problem import Problem
 from sharing.access_log.entry import Read
@@ -91,7 +91,7 @@ def _problem(failure: Exception) -> Problem:
             return Problem(400, "cid", str(failure))
         case SourceUnavailable():
             return Problem(503, "unavailable", str(failure), _AGAIN)
-        case CheckFailed():
+        case CheckFailed() | ContractError():
             log.error("%s", failure)
             return Problem(503, "held-back", "the centre can't answer safely now; its engineers are told", _AGAIN)
         case HTTPException():

@@ -1,53 +1,22 @@
 """Who asks, whether it may, and the entry of the access log that goes before every answer."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-import sqlalchemy as sa
 from starlette.requests import Request
 
-from datacentre.contracts import Contract
 from datacentre.errors import AccessDenied, DataCentreError
 from datacentre.web.api_keys import KeyRing
 from datacentre.web.http import key_text
 from datacentre.web.problem import Problem
 from sharing.access_keys import AccessKey
-from sharing.access_log.entry import Read
+from sharing.access_log.entry import Read, harmless
 from sharing.access_log.grouped import GroupedLog
-from sharing.agreements.model import Agreement
-from sharing.catalogue import Catalogue
-from sharing.cursor import CursorSeal
-from sharing.forms import Form
-from sharing.lookup import Lookup
-from sharing.permission import Permission, permission
-
-_REASON_CHARACTERS = 300
-
-
-@dataclass(frozen=True)
-class Shelves:
-    """What consumers are answered from; `agreements` reads them as they are now."""
-
-    home: Path
-    lake: Path
-    control: sa.Engine
-    contracts: Mapping[str, Contract]
-    agreements: Callable[[], Mapping[str, Agreement]]
-    seal: CursorSeal
-    lookup: Lookup
-    forms: Mapping[str, Form]
-    catalogue: Catalogue
-
-
-class Answer(Protocol):
-    """Anything that says what the access log has to say of it."""
-
-    @property
-    def read(self) -> Read: ...
-
+from sharing.counter import Answer
+from sharing.permission import Permission
+from sharing.shelves import Shelves
 
 A = TypeVar("A", bound=Answer)
 R = TypeVar("R", bound=Exception)
@@ -96,7 +65,7 @@ class Desk:
 
     async def refused(self, asked: Read, refusal: R) -> R:
         """The refusal, once the log has it."""
-        await self._log.write(replace(asked, denied=str(refusal)[:_REASON_CHARACTERS]))
+        await self._log.write(replace(asked, denied=harmless(str(refusal))))
         return refusal
 
     def _permission(self, asker: Asker) -> Permission:
@@ -108,15 +77,16 @@ class Desk:
                 f"key {key.id} is {key.state(now)}; ask for another",
                 {"WWW-Authenticate": "Bearer"},
             )
-        agreement = self.shelves.agreements().get(key.consumer)
-        allowed = permission(agreement, key.consumer, asker.purpose, key.id, now.date())
+        allowed = self.shelves.permission(key.consumer, asker.purpose, key.id)
         if asker.purpose not in key.purposes:
             raise AccessDenied(f"key {key.id} isn't made for {asker.purpose}, but for {', '.join(key.purposes)}")
         return allowed
 
 
 def blank_read(asker: Asker, action: str, dataset: str, person_key: str | None = None) -> Read:
-    return Read(asker.key.consumer, asker.key.id, asker.purpose[:80], action, dataset[:80], person_key=person_key)
+    return Read(
+        asker.key.consumer, asker.key.id, harmless(asker.purpose), action, harmless(dataset), person_key=person_key
+    )
 
 
 def _no_key(detail: str) -> Problem:

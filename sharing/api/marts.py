@@ -1,16 +1,14 @@
 """Rows of marts over HTTP."""
 
-from collections.abc import Iterator
-
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import StreamingResponse
 
 from datacentre.web.http import json_response
 from datacentre.web.problem import Problem
 from sharing.api.desk import Desk, blank_read
-from sharing.formats import MEDIA_TYPES, encoded, records
-from sharing.mart_reader import MartAnswer, RowRequest, read_mart
+from sharing.api.pieces import rows_response
+from sharing.formats import MEDIA_TYPES, records
+from sharing.mart_reader import MartAnswer, RowRequest
 from sharing.permission import Permission
 
 JSON_ROWS = 1_000
@@ -19,7 +17,6 @@ MOST_JSON_ROWS = 50_000
 
 def mart_routes(desk: Desk) -> APIRouter:
     routes = APIRouter()
-    shelves = desk.shelves
 
     @routes.get("/v1/marts/{mart}/rows")
     async def rows(
@@ -34,13 +31,14 @@ def mart_routes(desk: Desk) -> APIRouter:
 
         async def read(permission: Permission) -> MartAnswer:
             wanted = RowRequest(tuple(filter(None, columns.split(","))), _limit(limit, checked_form(format)), after)
-            return await run_in_threadpool(read_mart, shelves.home, shelves.seal, permission, mart, wanted)
+            return await run_in_threadpool(desk.shelves.marts.read, permission, mart, wanted)
 
         answer = await desk.answered(asker, blank_read(asker, "rows", mart), read)
         if format == "json":
             return json_response(await run_in_threadpool(_document, answer))
         headers = {"X-Release": str(answer.release)} | ({"X-Next": answer.following} if answer.following else {})
-        return StreamingResponse(_document_pieces(answer, format), headers=headers, media_type=MEDIA_TYPES[format])
+        batches = answer.mart.batches(answer.start, answer.stop)
+        return rows_response(answer.mart.schema, batches, format, headers)
 
     return routes
 
@@ -64,7 +62,3 @@ def _document(answer: MartAnswer) -> dict[str, object]:
         "rows": records(answer.mart.batches(answer.start, answer.stop)),
         "next": answer.following or None,
     }
-
-
-def _document_pieces(answer: MartAnswer, form: str) -> Iterator[bytes]:
-    return encoded(answer.mart.schema, answer.mart.batches(answer.start, answer.stop), form)

@@ -1,18 +1,21 @@
 """Lookups and prefilled forms over HTTP. A number comes in a body: an address would be kept by proxies."""
 
+import asyncio
 from dataclasses import asdict
 
 import msgspec
 from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
 
 from datacentre.web.http import json_response
 from datacentre.web.problem import Problem
 from sharing.api.desk import Asker, Desk, blank_read
-from sharing.forms import PrefillAnswer, PrefilledField, own_form, prefill
+from sharing.forms import PrefillAnswer, PrefilledField
 from sharing.lookup import Known, LookupAnswer, NotANumber
 from sharing.permission import Permission
 
 _MOST_BYTES = 4_096
+_BODY_SECONDS = 10.0
 
 
 class _Question(msgspec.Struct):
@@ -43,7 +46,7 @@ def person_routes(desk: Desk) -> APIRouter:
         person_key = await _person(desk, asker, request, "prefill", form)
 
         async def read(permission: Permission) -> PrefillAnswer:
-            return prefill(shelves.lookup, own_form(shelves.forms, permission, form), permission, person_key)
+            return shelves.prefill(permission, form, person_key)
 
         answer = await desk.answered(asker, blank_read(asker, "prefill", form, person_key), read)
         return json_response({"form": answer.form.id, "fields": list(map(_shown_field, answer.fields))})
@@ -65,10 +68,16 @@ async def _person(desk: Desk, asker: Asker, request: Request, action: str, datas
 
 async def _body(request: Request) -> bytes:
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise Problem(413, "too-large", f"a question has up to {_MOST_BYTES} bytes")
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _MOST_BYTES:
+                    raise Problem(413, "too-large", f"a question has up to {_MOST_BYTES} bytes")
+    except TimeoutError:
+        raise Problem(408, "too-slow", f"the question was not there after {_BODY_SECONDS:.0f} s") from None
+    except ClientDisconnect:
+        raise Problem(400, "cut-off", "the connection ended before the question did") from None
     return body
 
 

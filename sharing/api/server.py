@@ -10,7 +10,8 @@ from sharing.access_keys import access_keys
 from sharing.access_log.grouped import GroupedLog
 from sharing.access_log.log import AccessLog
 from sharing.api.app import create_app
-from sharing.api.desk import Desk, Shelves
+from sharing.api.desk import Desk
+from sharing.shelves import Shelves
 
 log = logging.getLogger("datacentre.serve")
 _GRACE_SECONDS = 15

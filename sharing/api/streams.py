@@ -2,17 +2,15 @@
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import StreamingResponse
 
-from datacentre.errors import AccessDenied
 from datacentre.web.http import json_response
 from datacentre.web.problem import Problem
-from sharing.api.desk import Desk, Shelves, blank_read
+from sharing.api.desk import Desk, blank_read
 from sharing.api.marts import checked_form
-from sharing.formats import MEDIA_TYPES, encoded, records
+from sharing.api.pieces import rows_response
+from sharing.formats import records
 from sharing.permission import Permission
-from sharing.pseudonyms import load_scope
-from sharing.stream_reader import StreamAnswer, StreamReader
+from sharing.stream_reader import StreamAnswer
 
 ROWS = 1_000
 MOST_ROWS = 20_000
@@ -31,25 +29,13 @@ def stream_routes(desk: Desk) -> APIRouter:
             if checked_form(format) and limit < 1:
                 raise Problem(400, "limit", "limit is a whole number from 1 on")
             most = min(limit, MOST_ROWS)
-            return await run_in_threadpool(read_stream, desk.shelves, permission, stream, cursor, most)
+            return await run_in_threadpool(desk.shelves.read_stream, permission, stream, cursor, most)
 
         answer = await desk.answered(asker, blank_read(asker, "extract", stream), read)
         if format == "json":
             rows = records(answer.rows.to_batches())
             return json_response({"rows": rows, "cursor": answer.cursor, "has_more": answer.has_more})
         headers = {"X-Cursor": answer.cursor, "X-Has-More": str(answer.has_more).lower()}
-        pieces = encoded(answer.rows.schema, answer.rows.to_batches(), format)
-        return StreamingResponse(pieces, headers=headers, media_type=MEDIA_TYPES[format])
+        return rows_response(answer.rows.schema, answer.rows.to_batches(), format, headers)
 
     return routes
-
-
-def read_stream(shelves: Shelves, permission: Permission, stream: str, cursor: str, limit: int) -> StreamAnswer:
-    """One page; blocks. Raises AccessDenied and InvalidCursor."""
-    permission.stream(stream)
-    contract = shelves.contracts.get(stream)
-    if contract is None:
-        raise AccessDenied(f"{permission.consumer}: {stream} isn't collected any more")
-    reader = StreamReader(shelves.lake, shelves.control, contract)
-    scope = load_scope(shelves.home, permission.agreement.pseudonym_scope)
-    return reader.read(shelves.seal, permission, scope, cursor, limit)

@@ -18,7 +18,7 @@ def shared_rows(rows: pa.Table, contract: Contract, columns: Sequence[str], scop
     key. Raises ContractError for a column that may never leave.
     """
     leaving = stream_leaving(contract)
-    if kept := sorted(set(columns) - leaving.columns):
+    if kept := sorted(set(columns) - set(leaving.columns)):
         raise ContractError(f"{contract.key}: {', '.join(kept)} may not leave; take it out of the agreement")
     places = zip(rows["kafka_partition"].to_pylist(), rows["kafka_offset"].to_pylist(), strict=True)
     ids = [scope.token("row", f"{contract.key}/{partition}/{offset}") for partition, offset in places]

@@ -1,13 +1,17 @@
 """A release: what one consumer may read, as files that never change."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from datacentre.errors import AccessDenied
 
-_POINTER = "CURRENT"
+POINTER = "CURRENT"
+WITHDRAWN = "WITHDRAWN"
+_MANIFEST = "manifest.json"
+CROSSWALK = "crosswalk.parquet"
 
 
 @dataclass(frozen=True)
@@ -37,20 +41,37 @@ def releases_of(home: Path, consumer: str) -> Path:
 def current_release(home: Path, consumer: str) -> Release:
     """The one that is published; who has opened its files keeps them after the next is. Raises AccessDenied where
     there is none."""
-    pointer = releases_of(home, consumer) / _POINTER
-    if not pointer.exists():
-        raise AccessDenied(f"{consumer}: nothing is released to this consumer")
-    return read_release(pointer.parent / pointer.read_text(), consumer)
+    pointer = releases_of(home, consumer) / POINTER
+    try:
+        folder = pointer.parent / pointer.read_text()
+    except FileNotFoundError:
+        raise AccessDenied(f"{consumer}: nothing is released to this consumer") from None
+    return read_release(folder, consumer)
+
+
+def kept_releases(home: Path, consumer: str) -> tuple[Release, ...]:
+    """All whose files are still there, oldest first."""
+    manifests = releases_of(home, consumer).glob(f"[0-9]*/{_MANIFEST}")
+    return tuple(sorted((read_release(m.parent, consumer) for m in manifests), key=lambda release: release.number))
+
+
+def last_release(home: Path, consumer: str) -> Release | None:
+    """The newest, whether it is published or not."""
+    return (None, *kept_releases(home, consumer))[-1]
 
 
 def read_release(folder: Path, consumer: str) -> Release:
-    manifest = json.loads((folder / "manifest.json").read_bytes())
+    manifest = json.loads((folder / _MANIFEST).read_bytes())
     return Release(consumer, int(manifest["number"]), folder, manifest)
 
 
 def point_to(release: Release) -> None:
     """Publish it: one rename."""
-    pointer = release.folder.parent / _POINTER
+    pointer = release.folder.parent / POINTER
     draft = pointer.with_suffix(".draft")
-    draft.write_text(release.folder.name)
+    with draft.open("w") as out:
+        out.write(release.folder.name)
+        out.flush()
+        os.fsync(out.fileno())
     draft.replace(pointer)
+    (pointer.parent / WITHDRAWN).unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from datacentre.stages.backup import complete, read_manifest
 
 DAGS = REPOSITORY / "dags"
 STREAMS = sorted(path.stem for path in (REPOSITORY / "schemas" / "contracts").glob("*.yaml"))
-FLOW = {"land", "check", "build"}
+FLOW = {"land", "check", "build", "release"}
 UPKEEP = {"backfill", "backup", "erase", "examine", "forget", "reconcile", "replay", "retain", "upkeep"}
 UPKEEP |= {"validation_docs"}
 EXPECTED = FLOW | UPKEEP
@@ -38,6 +38,7 @@ def test_streams_of_the_dags_are_the_contracts(bag) -> None:
     assert STREAMS
     assert _waits_for(bag.dags["check"]) == {names.landed_asset(key) for key in STREAMS}
     assert _waits_for(bag.dags["build"]) == {names.certified_asset(key) for key in STREAMS}
+    assert bag.dags["release"].timetable.asset_condition.name == names.marts_asset()
 
 
 def test_repairs_take_a_stream_of_the_contracts_and_wake_the_check(bag) -> None:

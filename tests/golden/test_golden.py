@@ -29,6 +29,7 @@ from datacentre.stages.check import check
 from datacentre.stages.outcome import Outcome
 from lake.marts import published
 from lake.snapshot import snapshot
+from registry.golden.store import reading
 
 Row = dict[str, Any]
 FOLDER = Path(__file__).parent
@@ -63,7 +64,11 @@ ROW_KEYS = {
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return from_environment({"DATACENTRE_HOME": str(tmp_path_factory.mktemp("golden"))})
+    home = tmp_path_factory.mktemp("golden")
+    key = {"id": KEY.id, "secret": KEY.secret.hex()}
+    (home / "keys").mkdir()
+    (home / "keys" / "pseudonym.json").write_text(json.dumps(key))
+    return from_environment({"DATACENTRE_HOME": str(home)})
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +129,17 @@ def test_the_marts_hold(marts: duckdb.DuckDBPyConnection, file: Path) -> None:
     if file.stem == "fct_service_case":  # two streams fill it
         actual = [row for row in actual if row["stream_key"] == file.parts[0]]
     _assert_same(FOLDER / file, actual, ROW_KEYS[file.stem])
+
+
+def test_the_registry_holds(settings: Settings, marts: duckdb.DuckDBPyConnection) -> None:
+    with reading(settings.home) as store:
+        found = {name: store.find(person["pseudonym"]) for name, person in PERSONS.items()}
+    golden = {
+        name: {attribute: [a.value, a.confidence, a.origin.event_id] for attribute, a in person.attributes.items()}
+        for name, person in found.items()
+        if person is not None
+    }
+    assert golden == json.loads((FOLDER / "all_streams" / "registry.json").read_text())
 
 
 @pytest.mark.parametrize("name", PERSONS)

@@ -30,7 +30,7 @@ from connectors.sources.gateway.keys import create_key, gateway_keys
 from connectors.sources.gateway.server import server_configuration
 from datacentre.contracts import Contract
 from datacentre.errors import SourceUnavailable
-from datacentre.services import gateway
+from datacentre.services.http_service import GATEWAY
 from datacentre.settings import REPOSITORY, Settings
 from datacentre.web.api_keys import KeyRing
 from lake.tables import open_table
@@ -412,10 +412,10 @@ def test_the_command_serves_and_ends_what_it_has_begun(centre: Settings, monkeyp
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = replace(centre, gateway_port=taken.getsockname()[1])
         with pytest.raises(SourceUnavailable, match="Address already in use"):
-            gateway.start(settings)
+            GATEWAY.start(settings)
     command = [sys.executable, "-m", "datacentre.cli", "gateway-key", "create", "dot", "--stream", DEPARTURES, "--json"]
     made = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    gateway.start(settings)
+    GATEWAY.start(settings)
     answers: list[tuple[int, int]] = []
 
     def push(worker: int) -> None:
@@ -433,10 +433,10 @@ def test_the_command_serves_and_ends_what_it_has_begun(centre: Settings, monkeyp
         running = [threads.submit(push, worker) for worker in range(4)]
         while len(answers) < 100:
             assert not any(future.done() for future in running)
-        assert gateway.stop(settings)
+        assert GATEWAY.stop(settings)
         for future in running:
             future.result()
-    assert not gateway.answers(settings)
+    assert not GATEWAY.answers(settings)
     taken_in = {f"n{n}" for n, status in answers if status == 202}
     assert {status for _, status in answers} == {202}
     assert {json.loads(v or b"")["event_id"] for _, v in in_topic(centre, DEPARTURES)} >= taken_in

@@ -29,7 +29,7 @@ def _commands() -> list[list[str]]:
 def test_the_services_of_the_centre_are_all_there() -> None:
     airflow = {f"airflow-{part}" for part in ("init", "api-server", "scheduler", "dag-processor", "triggerer")}
 
-    assert set(SERVICES) == {"kafka", "postgres", "topics", "sink", "gateway", *airflow}
+    assert set(SERVICES) == {"kafka", "postgres", "topics", "sink", "gateway", "serve", *airflow}
 
 
 @pytest.mark.parametrize("arguments", _commands(), ids=" ".join)

@@ -110,6 +110,6 @@ def test_status_works_in_an_empty_home(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert answer["services"] == dict.fromkeys(
-        ("kafka", "sink", "gateway", "airflow", "supervisor", "understudy"), False
+        ("kafka", "sink", "gateway", "serve", "airflow", "supervisor", "understudy"), False
     )
     assert len(answer["streams"]) == 8

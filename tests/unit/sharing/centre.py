@@ -26,14 +26,19 @@ from sharing.access_log.grouped import GroupedLog
 from sharing.access_log.log import AccessLog
 from sharing.agreements.model import Agreement, MartGrant, StreamGrant
 from sharing.api.app import create_app
-from sharing.api.desk import Desk, Shelves
+from sharing.api.desk import Desk
 from sharing.catalogue import Catalogue
 from sharing.cursor import CursorSeal
 from sharing.forms import load_forms
 from sharing.lookup import Lookup
 from sharing.mart_docs import load_mart_docs
+from sharing.mart_reader import MartReader
 from sharing.persons import Persons
+from sharing.pseudonyms import load_scope
+from sharing.releases.projection import Projection
 from sharing.releases.release import point_to, read_release, releases_of
+from sharing.shared_marts import load_shared_marts
+from sharing.shelves import Shelves
 from tests.unit.stages.conftest import STREAM, lander
 
 PEMA, NOBODY = "11111111111", "99999999999"
@@ -41,7 +46,7 @@ CASES, VISITS, SURVEY = "fct_service_case", "fct_hospital_visit", "fct_exit_surv
 PURPOSES = {"rcsc": "service-evaluation", "jdwnrh": "patient-registration", "pmo": "survey-trial"}
 MARTS = {"rcsc": CASES, "jdwnrh": VISITS, "pmo": SURVEY}
 COLUMNS = {
-    CASES: ("case_key", "outcome"),
+    CASES: ("application_id", "outcome"),
     VISITS: ("visit_id", "department_code"),
     SURVEY: ("response_id", "overall_rating"),
 }
@@ -95,6 +100,7 @@ class Centre:
         home, log = self.settings.home, GroupedLog(AccessLog(self.settings.home))
         with opened(self.settings.control_url) as control:
             forms, docs = load_forms(self.settings.schemas), load_mart_docs(self.settings.dbt_project)
+            seal = CursorSeal(home)
             lookup = Lookup.over(Persons(home), load_or_create(home, False), self.contracts.values())
             shelves = Shelves(
                 home=home,
@@ -102,7 +108,8 @@ class Centre:
                 control=control,
                 contracts=self.contracts,
                 agreements=lambda: self.agreements,
-                seal=CursorSeal(home),
+                seal=seal,
+                marts=MartReader(home, self.settings.dbt_project, seal),
                 lookup=lookup,
                 forms=forms,
                 catalogue=Catalogue(home, control, self.contracts, docs, forms),
@@ -124,14 +131,23 @@ def centre_in(home: Path) -> Centre:
     return centre
 
 
-def write_release(settings: Settings, consumer: str, number: int, mart: str, prefix: str, rows: int = ROWS) -> None:
+def write_release(
+    settings: Settings, consumer: str, number: int, mart: str, prefix: str, given: MartGrant | None = None
+) -> None:
     """Rows whose first column begins with `prefix`, in small row groups."""
     folder = releases_of(settings.home, consumer) / str(number)
     folder.mkdir(parents=True)
     key, value = COLUMNS[mart]
-    table = pa.table({key: [f"{prefix}{n:06d}" for n in range(rows)], value: [f"v{n % 7}" for n in range(rows)]})
+    table = pa.table({key: [f"{prefix}{n:06d}" for n in range(ROWS)], value: [f"v{n % 7}" for n in range(ROWS)]})
     pq.write_table(table, folder / f"{mart}.parquet", row_group_size=400)
-    manifest = {"number": number, "marts": {mart: {}}, "created_at": datetime.now(UTC).isoformat()}
+    shared = load_shared_marts(settings.dbt_project)[mart]
+    manifest = {
+        "number": number,
+        "created_at": datetime.now(UTC).isoformat(),
+        "pseudonym_scope": consumer,
+        "key_id": load_scope(settings.home, consumer).key_id,
+        "marts": {mart: {"rules": Projection(shared, given or agreement(consumer).marts[mart]).rules}},
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     point_to(read_release(folder, consumer))
 

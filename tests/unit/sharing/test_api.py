@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -136,7 +137,7 @@ def test_pages_hold_every_row_once_through_a_restart_and_a_swap(centre: Centre, 
         with centre.client() as client:  # every page is answered by another service
             params = {"limit": str(limit), "after": after}
             answer = client.get(path, params=params, headers=centre.headers("rcsc")).json()
-        found += [row["case_key"] for row in answer["rows"]]
+        found += [row["application_id"] for row in answer["rows"]]
         if len(found) == len(answer["rows"]):
             write_release(centre.settings, "rcsc", 2, CASES, "new-")
         assert answer["release"] == 1
@@ -146,7 +147,7 @@ def test_pages_hold_every_row_once_through_a_restart_and_a_swap(centre: Centre, 
     assert found == [f"rcsc-{n:06d}" for n in range(ROWS)]
     with centre.client() as client:
         answer = client.get(path, headers=centre.headers("rcsc")).json()
-    assert answer["release"] == 2 and answer["rows"][0]["case_key"].startswith("new-")
+    assert answer["release"] == 2 and answer["rows"][0]["application_id"].startswith("new-")
 
 
 def test_a_reader_whose_release_is_gone_is_told(centre: Centre) -> None:
@@ -155,6 +156,20 @@ def test_a_reader_whose_release_is_gone_is_told(centre: Centre) -> None:
         after = client.get(path, params={"limit": "5"}, headers=headers).json()["next"]
         write_release(centre.settings, "rcsc", 2, CASES, "new-")
         shutil.rmtree(releases_of(centre.settings.home, "rcsc") / "1")
+        assert is_problem(client.get(path, params={"after": after}, headers=headers), 410)
+
+
+def test_what_an_agreement_gives_no_more_is_not_read_from_releases_of_before(centre: Centre) -> None:
+    with centre.client() as client:
+        path, headers = f"/v1/marts/{CASES}/rows", centre.headers("rcsc")
+        after = client.get(path, params={"limit": "5"}, headers=headers).json()["next"]
+        given = centre.agreements["rcsc"].marts[CASES]
+        narrower = {CASES: replace(given, row_filter="outcome = 'completed'")}
+        centre.agreements["rcsc"] = replace(centre.agreements["rcsc"], marts=narrower)
+        assert is_problem(client.get(path, headers=headers), 503)
+        assert is_problem(client.get(path, params={"after": after}, headers=headers), 503)
+        write_release(centre.settings, "rcsc", 2, CASES, "new-", given=narrower[CASES])
+        assert client.get(path, headers=headers).json()["release"] == 2
         assert is_problem(client.get(path, params={"after": after}, headers=headers), 410)
 
 
@@ -185,8 +200,8 @@ def test_a_mart_is_read_whole_in_every_form(centre: Centre) -> None:
             pl.from_arrow(arrow).to_pandas(),
         ]
     for frame in frames:
-        assert frame["case_key"].tolist() == [f"rcsc-{n:06d}" for n in range(ROWS)]
-        assert list(frame.columns) == ["case_key", "outcome"]
+        assert frame["application_id"].tolist() == [f"rcsc-{n:06d}" for n in range(ROWS)]
+        assert list(frame.columns) == ["application_id", "outcome"]
 
 
 def test_columns_are_chosen_among_those_agreed(centre: Centre) -> None:
@@ -278,12 +293,21 @@ def test_a_form_is_filled_as_far_as_allowed(centre: Centre) -> None:
     assert fields[0]["value"] == "Pema"
 
 
+def test_a_form_of_others_is_not_filled(centre: Centre) -> None:
+    purpose = PURPOSES["pmo"]
+    centre.agreements["pmo"] = replace(centre.agreements["pmo"], lookups={purpose: ("given_name",)})
+    with centre.client() as client:
+        assert is_problem(ask(client, "form", centre.headers("pmo")), 403)
+        assert ask(client, "lookup", centre.headers("pmo")).status_code == 200
+
+
 def test_the_catalogue_says_what_is_there_and_what_it_means(centre: Centre) -> None:
     with centre.client() as client:
         document = ask(client, "catalogue", centre.headers("rcsc")).json()
     (mart,), (stream,) = document["marts"], document["streams"]
     assert (mart["mart"], mart["release"]["number"], mart["release"]["rows"]) == (CASES, 1, ROWS)
     assert mart["description"] == "One row per application to a service, from submission to its end."
+    assert mart["owner"].startswith("Department of Civil Registration")
     assert stream["quality"] == {"certified_offsets": 40, "held_offsets": 0}
     assert {column["name"] for column in stream["columns"]} == {"event_id", "feedback_id", "rating"}
 
@@ -301,5 +325,11 @@ def test_numbers_and_names_stay_out_of_the_access_log(centre: Centre) -> None:
     with centre.client() as client:
         for route in ROUTES:
             ask(client, route, centre.headers("jdwnrh"))
+        headers = centre.headers("jdwnrh")
+        client.get(f"/v1/marts/{PEMA}/rows", headers=headers)
+        client.get(f"/v1/marts/{VISITS}/rows?columns={PEMA}", headers=headers)
+        client.post(f"/v1/forms/{PEMA}/prefill", json={"cid": PEMA}, headers=headers)
+        client.get("/v1/catalogue", headers=headers | {"X-Purpose": PEMA})
+    assert sum(bool(entry.read.denied) for entry in entries(centre.settings.home)) >= 4
     whole = b"".join(f.read_bytes() for f in (centre.settings.home / "access").iterdir())
     assert PEMA.encode() not in whole and b"Pema" not in whole

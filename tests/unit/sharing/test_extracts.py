@@ -2,13 +2,15 @@
 
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
 from datacentre.contracts import Contract, load_contracts
+from datacentre.contracts.columns import landed_schema
 from datacentre.control import certificates
 from datacentre.control.certificates import Judgement, Status
 from datacentre.control.folding import fold
@@ -17,6 +19,9 @@ from datacentre.control.reopened import reopen
 from datacentre.control.store import opened
 from datacentre.errors import ContractError
 from datacentre.settings import REPOSITORY, Settings, from_environment
+from lake.commit import append
+from lake.commit_log import CommitLog
+from lake.tables import create_table
 from sharing.extracts.landed import LandedRows
 from sharing.extracts.page import Extract
 from sharing.extracts.position import Position
@@ -181,6 +186,23 @@ def test_a_reader_behind_folded_certificates_reads_on_where_it_stands(
     assert read_on(source, position)[0] == [(0, n, True) for n in range(5, 8)]
 
 
+def test_what_was_checked_again_comes_also_when_it_was_folded(
+    centre: Settings, contract: Contract, control: sa.Engine, land: Land
+) -> None:
+    land(0, 0, 40)
+    certify(control, OffsetRange(0, 0, 5))
+    (held,) = certify(control, OffsetRange(0, 5, 8), status=Status.HELD)
+    certify(control, OffsetRange(0, 8, 40))
+    source = extract(centre, contract, control)
+    _, position = read_on(source, Position())
+    certificates.recheck(control, held, "an engineer", "the rule was wrong")
+    (last,) = certify(control, OffsetRange(0, 5, 8))
+    assert fold(control, last, datetime.now(UTC) + timedelta(hours=1)) == 2
+    found, position = read_on(source, position)
+    assert found == [(0, n, True) for n in range(5, 8)]
+    assert read_on(source, position) == ([], position)
+
+
 def test_rows_show_what_was_agreed_under_tokens(centre: Settings, contract: Contract, land: Land) -> None:
     land(0, 0, 2)
     rows = extract(centre, contract, sa.create_engine("sqlite://"), True).landed
@@ -210,3 +232,31 @@ def test_a_filter_leaves_out_rows_and_the_reader_goes_on(
     page = source.page(Position(), 7)
     assert page.rows["kafka_offset"].to_pylist() == [40, 41]
     assert page.part.startswith("c1 p0 0..7, c1 p0 7..14")
+
+
+def test_a_deletion_comes_where_its_key_was_shown(centre: Settings, contracts: dict[str, Contract]) -> None:
+    contract = contracts["jdwnrh__hospital_visit"]
+    log = CommitLog(create_table(centre.lake, contract, "landed", "cluster/topic"))
+    places = [("V-1", "OPD-EYE"), ("V-2", "OPD-MED"), ("V-1", None), ("V-2", None)]
+    columns = {
+        "kafka_partition": [0] * 4,
+        "kafka_offset": list(range(4)),
+        "ingest_date": [date(2026, 3, 1)] * 4,
+        "record_key": [key for key, _ in places],
+        "visit_id": [key if department else None for key, department in places],
+        "is_deleted": [department is None for _, department in places],
+        "department_code": [department for _, department in places],
+    }
+    schema = landed_schema(contract)
+    arrays = [pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(4, f.type) for f in schema]
+    append(log, pa.Table.from_arrays(arrays, schema=schema), {0: (0, 4)}, "rules")
+    whole, rows = [certificates.CertifiedRange(1, 0, 0, 4)], LandedRows(centre.lake, contract)
+    assert rows.read(whole, None).num_rows == 4
+    found = rows.read(whole, "department_code = 'OPD-EYE'")
+    assert found["kafka_offset"].to_pylist() == [0, 2]
+    scope = load_scope(centre.home, "pmo")
+    shared = shared_rows(found, contract, ["visit_id", "department_code"], scope).to_pylist()
+    assert [(row["visit_id"], row["is_deleted"]) for row in shared] == [
+        (scope.token("visit", "V-1"), False),
+        (scope.token("visit", "V-1"), True),
+    ]

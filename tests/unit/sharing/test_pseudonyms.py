@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datacentre.errors import ContractError
@@ -33,13 +33,14 @@ def test_neither_kinds_nor_scopes_join(tmp_path: Path) -> None:
     assert len(tokens) == 6
 
 
+@settings(max_examples=30, deadline=None)
 @given(value=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 def test_sql_makes_the_same_tokens(value: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     scope = load_scope(tmp_path_factory.getbasetemp(), "pmo")
     inner, outer = scope.key.pads()
     with duckdb.connect() as connection:
-        given = {"inner": inner, "outer": outer, "value": value}
-        rows = connection.execute(f"select {token_sql('case', '$value')}", given).fetchall()
+        given = {"inner": inner, "outer": outer, "kind": "case", "value": value}
+        rows = connection.execute(f"select {token_sql('$kind', '$value')}", given).fetchall()
     assert rows == [(scope.token("case", value),)]
 
 

@@ -28,6 +28,11 @@ from lake.marts import published
 from lake.offsets import held_offsets
 from lake.tables import table_folder
 from lake.upkeep import keep_up
+from sharing.access_log.entry import Read
+from sharing.access_log.log import AccessLog
+from sharing.access_log.verification import verify
+from sharing.cursor import CursorSeal, InvalidCursor
+from sharing.pseudonyms import load_scope, rotate_scope
 
 STREAM = "pmo__deliberation_vote"
 TOPIC = Topic(STREAM, "cluster/topic", {0: 0}, {0: 0})
@@ -97,12 +102,41 @@ def test_a_home_comes_back_as_it_was(settings: Settings, contract: Contract, com
     assert from_environment({"DATACENTRE_HOME": str(elsewhere.home)}).database == "sqlite"
 
 
+def test_the_access_log_comes_along_whole_and_cursors_end(settings: Settings, commit: Commit, tmp_path: Path) -> None:
+    commit(0, 10)
+    log = AccessLog(settings.home)
+    log.write([Read("pmo", "k", "survey-trial", "rows", "fct_exit_survey_response")] * 3)
+    log.settle()
+    cursor = CursorSeal(settings.home).close(7, "pmo", STREAM)
+    made = backup(settings)
+    log.write([Read("pmo", "k", "survey-trial", "rows", "fct_exit_survey_response")])
+    log.settle()
+    elsewhere = replace(settings, home=tmp_path / "elsewhere")
+    restore(replace(elsewhere, control_url=elsewhere.own_control_url), made)
+    assert verify(elsewhere.home).entries == 3
+    with pytest.raises(InvalidCursor):
+        CursorSeal(elsewhere.home).open(cursor, int, "pmo", STREAM)
+    AccessLog(elsewhere.home).write([Read("pmo", "k", "survey-trial", "catalogue", "")])
+    assert verify(elsewhere.home).entries == 4
+
+
 def test_only_its_owner_reads_secrets_and_identities(settings: Settings, commit: Commit) -> None:
     commit(0, 10)
     made = backup(settings)
     assert stat.S_IMODE(made.stat().st_mode) == 0o700
     for secret in ("keys/pseudonym.json", "control.sqlite"):
         assert stat.S_IMODE((made / secret).stat().st_mode) == 0o600
+
+
+def test_consumers_keep_their_tokens_over_a_restore(settings: Settings, commit: Commit, tmp_path: Path) -> None:
+    commit(0, 10)
+    load_scope(settings.home, "pmo")
+    rotated = rotate_scope(settings.home, "pmo", "a laptop was lost")
+    made = backup(settings)
+    assert stat.S_IMODE((made / "keys/scopes/pmo.json").stat().st_mode) == 0o600
+    elsewhere = replace(settings, home=tmp_path / "elsewhere")
+    restore(replace(elsewhere, control_url=elsewhere.own_control_url), made)
+    assert load_scope(elsewhere.home, "pmo") == rotated
 
 
 def test_a_file_that_the_backup_before_has_takes_no_room(settings: Settings, commit: Commit) -> None:

@@ -22,7 +22,9 @@ from datacentre.settings import Settings, from_environment
 from datacentre.stages.build import build, run_dbt
 from datacentre.stages.dbt_pages import self_contained, write_pages
 from datacentre.stages.examination import examine
+from datacentre.stages.release import release
 from lake.marts import published, work_file
+from sharing.releases.release import current_release
 
 FRESH = "rcsc__service_feedback"
 VOTES = "select count(*) from marts.fct_deliberation_vote"
@@ -145,3 +147,13 @@ def test_a_page_that_loads_from_elsewhere_is_refused(piece: str) -> None:
     assert self_contained('<a href="https://example.org">x</a> i.src="//cdn.example/2/sp.js"') == (
         '<a href="https://example.org">x</a> i.src=""'
     )
+
+
+def test_releases_are_made_of_what_was_built(settings: Settings) -> None:
+    build(settings)
+    outcomes = release(settings)
+    assert [o.detail.get("error") for o in outcomes] == [None] * len(outcomes)
+    assert {o.stream: o.rows_out > 0 for o in outcomes} == {"jdwnrh": True, "pmo": True, "rcsc": True}
+    manifest = current_release(settings.home, "rcsc").manifest
+    assert manifest["from"]["marts_version"] == published(settings.marts).name
+    assert manifest["from"]["lake_versions"][FRESH] > 0

@@ -95,6 +95,21 @@ def test_who_moves_along_shares_the_household(small_lake: SmallLake) -> None:
     }
 
 
+def test_who_stays_after_all_is_not_moved(small_lake: SmallLake) -> None:
+    submitted, registered = move("CT-1", PEMA, "BT0803", member_cids=[SONAM, DORJI], household_number="14-0005-123")
+    again = record(TRANSFER, "CT-1", "CT-1-b", "2025-02-10T04:00:00Z", step="origin_verified", member_cids=[SONAM])
+    small_lake.send([*card("CID-1", DORJI), submitted, registered])
+    small_lake.refresh()
+    assert small_lake.values(DORJI)["household_number"] == "14-0005-123"
+    small_lake.send([again])
+    small_lake.refresh()
+    assert small_lake.values(SONAM)["household_number"] == "14-0005-123"
+    dorji = small_lake.person(DORJI)
+    assert dorji is not None
+    assert dorji.attributes["residence_gewog_code"].value == "BT1405"
+    assert dorji.attributes["household_number"].confidence == "reported"
+
+
 def test_a_correction_takes_the_place_of_what_it_corrects(small_lake: SmallLake) -> None:
     small_lake.send(card("CID-1", PEMA))
     small_lake.refresh()
