@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import sqlalchemy as sa
 
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import landed_schema
@@ -18,6 +19,7 @@ from datacentre.control.certificates import CertifiedRange
 from datacentre.errors import CheckFailed, SourceUnavailable
 from datacentre.file_lock import locked_if_free
 from lake.certified_rows import CATALOG, range_table
+from lake.identity_rows import follow_identity, followed_event, make_identity_tables
 from lake.snapshot import Snapshot
 
 _POINTER = "CURRENT"
@@ -49,8 +51,8 @@ def prepare(file: Path, copy: Path, streams: Iterable[str], reference: Path) -> 
 
     Creates schema `lake` (one view per stream: its landed columns and `certificate_id`), schema `registry` (what
     citizens were asked, and of which cases that is new) and schema `reference` (one table per list). The views work
-    where `copy` is attached as `certified`. `lake.certified_range` stays as the build before has pinned it: that is how
-    the models tell what is new.
+    where `copy` is attached as `certified`. `lake.certified_range` and `lake.identity_built` stay as the build before
+    has pinned them: that is how the models tell what is new.
     """
     with duckdb.connect(str(file)) as connection:
         connection.execute("set TimeZone = 'UTC'")
@@ -59,6 +61,7 @@ def prepare(file: Path, copy: Path, streams: Iterable[str], reference: Path) -> 
         no_ranges = range_table({})
         connection.execute("create table if not exists lake.certified_range as from no_ranges")
         del no_ranges
+        _use_identity(connection)
         connection.execute(f"attach {_literal(copy)} as {CATALOG} (read_only)")
         for key in streams:
             connection.execute(f"create or replace view lake.{key} as from {CATALOG}.main.{key}")
@@ -82,9 +85,28 @@ def pin(
         ranges = range_table(certified)
         connection.execute("create or replace table lake.certified_range as from ranges")
         connection.execute("drop schema if exists registry cascade")
+        _use_identity(connection)
+        number = followed_event(connection)
+        connection.execute("create or replace table lake.identity_built as select $1::bigint as event_number", [number])
         for key, contract in contracts.items():
             connection.execute(_view(contract, snapshots[key]))
         del ranges
+
+
+def follow_persons(file: Path, control: sa.Engine) -> int:
+    """Bring `lake.person_link` and `lake.person_alias` to the newest event of identity; returns its number.
+
+    `lake.identity_built` stays as the build before has pinned it.
+    """
+    with duckdb.connect(str(file)) as connection:
+        _use_identity(connection)
+        return follow_identity(connection, control)
+
+
+def _use_identity(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("use lake")
+    make_identity_tables(connection)
+    connection.execute("create table if not exists lake.identity_built (event_number bigint)")
 
 
 def _view(contract: Contract, pinned: Snapshot) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from datacentre.cli import registry_review
 from datacentre.cli.console import err, one_line_errors, out, print_json, print_table
 from datacentre.cli.identifier import asked_pseudonym
 from datacentre.errors import ContractError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from registry.golden.store import GoldenStore
 
 app = typer.Typer(help="Golden records: what is believed of each person, from which event, and why. Restricted zone.")
+app.add_typer(registry_review.app)
 Cid = Annotated[str, typer.Option(help="must be `-`: asked for, or read from standard input, never an argument")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
 

@@ -10,6 +10,7 @@ import yaml
 
 from datacentre import names
 from datacentre.contracts.columns import landed_schema
+from datacentre.contracts.identity_sources import identity_sources
 from datacentre.contracts.json_schema import json_schema
 from datacentre.contracts.model import Contract
 
@@ -76,6 +77,7 @@ def dbt_sources(contracts: Mapping[str, Contract]) -> str:
         for c in contracts.values()
     ]
     tables.append({"name": "certified_range", "description": _CERTIFIED_RANGE, "columns": _CERTIFIED_RANGE_COLUMNS})
+    tables += identity_sources()
     source = {
         "name": "lake",
         "description": "Landed records inside certified offset ranges, one view per stream.",

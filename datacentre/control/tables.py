@@ -246,3 +246,27 @@ landed_key = sa.Table(
     sa.Column("kafka_partition", sa.Integer, nullable=False),
     sa.Column("kafka_offset", sa.BigInteger, nullable=False),
 )
+
+# What was found or decided about who is who: rows are never changed, the state is what they add up to. Persons stand
+# here by pseudonym only. `about` is the event that this one decides on or takes back; `candidates` are pairs of
+# pseudonym and probability.
+identity_event = sa.Table(
+    "identity_event",
+    metadata,
+    sa.Column("number", _Number, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("who", sa.String, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("person_key", sa.String),
+    sa.Column("other_key", sa.String),
+    sa.Column("stream", sa.String),
+    sa.Column("kafka_partition", sa.Integer),
+    sa.Column("kafka_offset", sa.BigInteger),
+    sa.Column("probability", sa.Float),
+    sa.Column("model_id", sa.String),
+    sa.Column("candidates", sa.JSON),
+    sa.Column("about", sa.BigInteger),
+    sa.Index("identity_event_kind", "kind", "number"),
+    sqlite_autoincrement=True,
+)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from datacentre.contracts import Contract, load_contracts
 from datacentre.control.certificates import certified_by_stream, newest_decision
 from datacentre.control.freshness import Freshness, store_freshness
+from datacentre.control.identity import newest_event
 from datacentre.control.outcomes import recent
 from datacentre.control.published import LAST_CERTIFICATE, last_certificate
 from datacentre.control.store import opened
@@ -24,12 +25,13 @@ from datacentre.stages.outcome import Outcome, store
 from datacentre.stages.registry import keep_registry
 from lake.asked_rows import forget_asked_records
 from lake.certified_rows import certified_file, follow_certificates, forget_lost_rows, has_lost_rows
-from lake.marts import discard, only_writer, pin, prepare, publish, work_file
+from lake.marts import discard, follow_persons, only_writer, pin, prepare, publish, work_file
 from lake.snapshot import snapshot
 
 LAKE_VERSIONS = "lake_versions"
 """In the detail of a build's outcome: by stream, the version of its landed table that the marts are pinned to."""
 _DECISION = "decision"
+_IDENTITY = "identity"
 
 
 def build(settings: Settings) -> Outcome:
@@ -46,7 +48,7 @@ def build(settings: Settings) -> Outcome:
         certified = certified_by_stream(control, contracts)
         follow_certificates(certified_file(settings.marts), settings.lake, contracts, certified)
         keep_registry(settings, control, contracts)
-        nodes = _run_models(settings, contracts)
+        nodes, identity = _run_models(settings, contracts, control)
         snapshots = {key: snapshot(settings.lake, contract, "landed") for key, contract in contracts.items()}
         pin(work_file(settings.marts), contracts, snapshots, certified)
         version = publish(settings.marts)
@@ -67,6 +69,7 @@ def build(settings: Settings) -> Outcome:
                 "nodes": nodes,
                 LAST_CERTIFICATE: last,
                 _DECISION: decision,
+                _IDENTITY: identity,
                 LAKE_VERSIONS: {key: pinned.version for key, pinned in snapshots.items()},
                 "late": _late(settings, control, contracts, shown),
             },
@@ -76,9 +79,11 @@ def build(settings: Settings) -> Outcome:
 
 
 def is_built_to(settings: Settings, control: sa.Engine, decision: int) -> bool:
-    """Whether the marts were published from this decision or a later one, by the models that there are now."""
+    """Whether the marts were published from this decision or a later one, and from the newest event of identity, by the
+    models that there are now."""
     last = recent(control, "build", "marts", limit=1)
-    is_published = bool(last) and int(last[0].detail.get(_DECISION, -1)) >= decision
+    built = last[0].detail if last else {}
+    is_published = int(built.get(_DECISION, -1)) >= decision and int(built.get(_IDENTITY, 0)) >= newest_event(control)
     return is_published and _built_from(settings) == _fingerprint(settings)
 
 
@@ -104,9 +109,12 @@ def _late(
     return late
 
 
-def _run_models(settings: Settings, contracts: Mapping[str, Contract]) -> int:
+def _run_models(settings: Settings, contracts: Mapping[str, Contract], control: sa.Engine) -> tuple[int, int]:
     """Build incrementally; from an empty file where models or reference data aren't those of the last build, or where
-    rows are gone that no certificate tells of."""
+    rows are gone that no certificate tells of.
+
+    Returns how many nodes ran, and the number of the newest event of identity behind them.
+    """
     inputs, work, copy = _fingerprint(settings), work_file(settings.marts), certified_file(settings.marts)
     is_lost = has_lost_rows(copy)
     is_base = _built_from(settings) == inputs and not is_lost
@@ -114,13 +122,14 @@ def _run_models(settings: Settings, contracts: Mapping[str, Contract]) -> int:
     if not is_base:
         discard(work)
     prepare(work, copy, contracts, settings.reference)
+    identity = follow_persons(work, control)
     extent = ["--selector", "increment"] if is_base else ["--full-refresh"]
     nodes = run_dbt(settings, ["build", "--exclude-resource-type", "unit_test", *extent])
     forget_asked_records(copy)
     if is_lost:
         forget_lost_rows(copy)
     _remembered(settings).write_text(inputs)
-    return nodes
+    return nodes, identity
 
 
 def _built_from(settings: Settings) -> str | None:

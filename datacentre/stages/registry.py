@@ -23,14 +23,14 @@ BEHIND = "registry behind"
 _STREAM = "registry"
 
 
-def refresh_registry(settings: Settings, contracts: Mapping[str, Contract]) -> Outcome:
+def refresh_registry(settings: Settings, control: sa.Engine, contracts: Mapping[str, Contract]) -> Outcome:
     """Follow the copy of the certified rows; who calls holds the marts, so that the copy stays as it is.
 
     Raises SourceUnavailable while another refresh runs, ContractError for a mapping that the contracts don't bear out.
     """
     started = time.monotonic()
     mapping = load_mapping(settings.schemas, contracts)
-    done = refresh(settings.home, settings.lake, certified_file(settings.marts), mapping, contracts)
+    done = refresh(settings.home, settings.lake, certified_file(settings.marts), mapping, contracts, control)
     detail = {"persons": done.persons}
     return Outcome("registry", _STREAM, "", done.rows, done.written, 0, time.monotonic() - started, detail)
 
@@ -38,7 +38,7 @@ def refresh_registry(settings: Settings, contracts: Mapping[str, Contract]) -> O
 def keep_registry(settings: Settings, control: sa.Engine, contracts: Mapping[str, Contract]) -> None:
     """`refresh_registry` as a part of a build: a failure raises an alert, the registry stays as it was, marts go on."""
     try:
-        outcome = refresh_registry(settings, contracts)
+        outcome = refresh_registry(settings, control, contracts)
     except DataCentreError as problem:
         alarm(settings, control, BEHIND, "", " ".join(str(problem).split())[:500])
         return
@@ -61,7 +61,7 @@ def build_registry(settings: Settings, is_anew: bool) -> Outcome:
         follow_certificates(certified_file(settings.marts), settings.lake, contracts, certified)
         if is_anew:
             begin_anew(settings.home)
-        outcome = refresh_registry(settings, contracts)
+        outcome = refresh_registry(settings, control, contracts)
         clear(settings, control, BEHIND, "")
         store(control, outcome)
     return outcome

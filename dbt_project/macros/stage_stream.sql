@@ -4,11 +4,12 @@
   that corrects it, and a deletion hides the earlier rows of its key. Order is broker time, partition, offset.
 
   Each rule joins something small; `case` keeps positions from being compared for rows that no rule speaks of (a third
-  of the time saved). `rows` is where the stream's rows come from: all of them, or those of some keys.
+  of the time saved). `rows` is where the stream's rows come from: all of them, or those of some keys. Persons are those whom
+  the registry holds them to be, see macros/identity.sql.
 #}
 {% macro stage_stream(key, rows) %}
     select landed.*
-    from {{ rows }} as landed
+    from {{ identified(key, rows) }} as landed
     left join {{ ref('base_repeated_event') }} as repeated
         on
             repeated.stream_key = '{{ key }}'

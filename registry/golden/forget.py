@@ -19,6 +19,7 @@ from registry.golden.refresh import lock_file, opened_work, tell_pending
 from registry.golden.shelf import opened_shelf, shelf_file
 from registry.golden.statements import work_file
 from registry.golden.store import golden_file, writing
+from registry.identity.tables import forget_keys
 
 _HERS = """(person_key = $person or resolved_key = $person
     or (stream_key, kafka_partition, kafka_offset) in (select (stream_key, kafka_partition, kafka_offset) from own_row))
@@ -61,6 +62,7 @@ def _delete(work: duckdb.DuckDBPyConnection, home: Path, person_key: str, own: O
     count = work.execute(f"delete from statement where {_HERS}", given).fetchall()[0][0]
     for table in ("registered", "pending"):
         work.execute(f"delete from {table} where person_key = $person", given)
+    forget_keys(work, person_key)
     work.execute("insert into unshelved from touched_record")
     work.execute("commit")
     work.execute("create or replace temp table restated as from statement where record_hash in (from touched_record)")

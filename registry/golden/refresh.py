@@ -13,13 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+import sqlalchemy as sa
 
 from datacentre.contracts import Contract
+from datacentre.control.identity import newest_event
 from datacentre.errors import SourceUnavailable
 from datacentre.file_lock import locked_if_free
 from datacentre.pseudonym import load_or_create
 from lake.asked_rows import follow_askings
 from lake.certified_rows import CATALOG
+from lake.identity_rows import aliases, followed_event, make_identity_tables
 from registry.golden.asked import make_asked_tables, note_askings
 from registry.golden.changes import note_changes
 from registry.golden.derive import derive_statements, replace_statements
@@ -29,11 +32,12 @@ from registry.golden.shelf import Shelf, opened_shelf, shelf_file
 from registry.golden.statements import make_tables, work_file
 from registry.golden.store import writing
 from registry.golden.survivorship import believe
+from registry.identity.resolve import Resolver
 
 _MEMORY = "2GB"
 _THREADS = 2
 _SQLITE = ("", "-wal", "-shm")
-_GENERATION = 1
+_GENERATION = 3
 """To be raised where this code would make other tables of the same rows; they are then made anew."""
 _AT_ONCE = 60_000
 """Persons whose golden records are made together; it bounds the memory."""
@@ -76,13 +80,20 @@ def opened_work(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("set preserve_insertion_order = false")
         make_tables(connection)
         make_asked_tables(connection)
+        make_identity_tables(connection)
         yield connection
 
 
-def refresh(home: Path, lake: Path, copy: Path, mapping: PersonMapping, contracts: Mapping[str, Contract]) -> Refreshed:
-    """Follow the copy of the certified rows, and leave what was asked in it.
-
-    Where nothing is new it costs a look at the certificates.
+def refresh(
+    home: Path,
+    lake: Path,
+    copy: Path,
+    mapping: PersonMapping,
+    contracts: Mapping[str, Contract],
+    control: sa.Engine | None = None,
+) -> Refreshed:
+    """Follow the copy of the certified rows, and the events of identity of a control store; without one nobody is
+    linked. What was asked is left in the copy. Where nothing is new it costs a look at the certificates.
 
     Raises SourceUnavailable while another refresh runs; ContractError where the pseudonym key is gone.
     """
@@ -91,7 +102,7 @@ def refresh(home: Path, lake: Path, copy: Path, mapping: PersonMapping, contract
         with opened_work(home) as connection:
             quoted = str(copy).replace("'", "''")
             connection.execute(f"attach '{quoted}' as {CATALOG} (read_only)")
-            rows = _state(connection, home, lake, mapping, contracts)
+            rows = _state(connection, home, lake, mapping, contracts, control)
             persons, written = tell_pending(connection, home, mapping)
         follow_askings(copy, work_file(home))
     return Refreshed(rows, persons, written)
@@ -130,20 +141,32 @@ def _state(
     lake: Path,
     mapping: PersonMapping,
     contracts: Mapping[str, Contract],
+    control: sa.Engine | None,
 ) -> int:
     """The statements of what has changed, whole or not at all; how many rows were looked at."""
     _shelve_rest(connection, home)
     connection.execute("begin")
-    if not note_changes(connection, mapping, contracts, datetime.now(UTC).date()):
+    is_changed = note_changes(connection, mapping, contracts, datetime.now(UTC).date())
+    if not is_changed and (control is None or newest_event(control) == followed_event(connection)):
         connection.execute("commit")
         return 0
-    connection.execute("create or replace temp table draft as from statement limit 0")
     is_first = _count(connection, "statement") == 0
-    with opened_shelf(home, connection) as shelf:
-        shelf.of_records("draft")
-    derive_statements(connection, lake, mapping, contracts, load_or_create(home, is_in_use=True))
+    key = load_or_create(home, is_in_use=True)
+    if is_changed:
+        connection.execute("create or replace temp table draft as from statement limit 0")
+        with opened_shelf(home, connection) as shelf:
+            shelf.of_records("draft")
+        derive_statements(connection, lake, mapping, contracts, key)
+    else:
+        _touch_nothing(connection)
     replace_statements(connection)
     _register(connection, mapping, "restated")
+    if control is not None:
+        with opened_shelf(home, connection) as shelf:
+            resolver = Resolver(connection, shelf, control, home, mapping, key)
+            resolver.apply_decisions()
+            _register(connection, mapping, "restated")
+            resolver.match()
     connection.execute("insert into pending select person_key from touched_person except from pending")
     connection.execute("insert into unshelved from touched_record")
     connection.execute("commit")
@@ -154,6 +177,14 @@ def _state(
             shelf.put("restated")
     connection.execute("delete from unshelved")
     return _count(connection, "row_of_record")
+
+
+def _touch_nothing(connection: duckdb.DuckDBPyConnection) -> None:
+    """As a refresh leaves its tables where only events of identity are new."""
+    connection.execute("create or replace temp table touched_record (record_hash ubigint)")
+    connection.execute("create or replace temp table touched_person (person_key text)")
+    for empty, like in (("restated", "statement"), ("row_of_record", "heard")):
+        connection.execute(f"create or replace temp table {empty} as from {like} limit 0")
 
 
 def _shelve_rest(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
@@ -203,6 +234,7 @@ def tell_pending(connection: duckdb.DuckDBPyConnection, home: Path, mapping: Per
     with opened_shelf(home, connection) as shelf, writing(home) as store:
         if not is_told:
             store.clear()
+        store.set_aliases(aliases(connection))
         for _ in _parts(connection, count):
             _gather(connection, shelf, count)
             note_askings(connection, mapping)

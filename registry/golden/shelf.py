@@ -36,9 +36,16 @@ class Shelf:
         self._document = "json_array(" + ", ".join(f"{name}::text" for name, _ in columns) + ")::text"
         self._values = ", ".join(f"v[{n}]::{kind} as {name}" for n, (name, kind) in enumerate(columns, 1))
 
-    def of_records(self, target: str) -> None:
-        """Add to a table the statements of `touched_record`."""
-        self._look_up(target, "record", f"select distinct {_RECORD} from touched_record")
+    def is_empty(self) -> bool:
+        return not self._shelf.execute("select exists (select 1 from shelved)").fetchone()[0]
+
+    def of_records(self, target: str, records: str = "touched_record") -> None:
+        """Add to a table the statements of records, which another one names by `record_hash`."""
+        self._look_up(target, "record", f"select distinct {_RECORD} from {records}")
+
+    def of_subjects(self, target: str, subjects: str) -> None:
+        """Add to a table the statements of persons, which another one names by their number, `subject`."""
+        self._look_up(target, "subject", f"select distinct subject from {subjects}")
 
     def of_persons(self, target: str) -> None:
         """Add to a table the statements of `asked_person`."""

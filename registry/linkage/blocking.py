@@ -54,6 +54,7 @@ _BLOCKS = (
     _block("street"),
     _block("locality", "area_code"),
     _block("contact"),
+    _block("local_number"),
 )
 _TRAINING = (("birth_date",), ("given_name", "surname"), ("full_name",), ("area_code",), ("place",))
 _SURE = (("given_name", "surname", "birth_date"), ("full_name", "birth_date"), ("contact", "birth_date"))

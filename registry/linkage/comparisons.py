@@ -45,6 +45,8 @@ def _comparisons(roles: Roles) -> Iterator[ComparisonCreator]:
         yield _comparison(
             "contact", [cll.NullLevel("contact"), _same("contact"), cll.DamerauLevenshteinLevel("contact", 1)]
         )
+    if "local_number" in given:
+        yield cl.ExactMatch("local_number")
 
 
 def _comparison(name: str, levels: list[ComparisonLevelCreator]) -> ComparisonCreator:

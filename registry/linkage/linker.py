@@ -5,6 +5,7 @@ match (expectation maximisation) and among those that don't (random pairs). No l
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from datacentre.errors import CheckFailed
 from registry.linkage.blocking import rules, sure_rules, training_rules
 from registry.linkage.comparisons import comparisons
 from registry.linkage.roles import RECORD_ID, Roles
+from registry.linkage.smoothing import smoothed
 
 _RANDOM_PAIRS = 2e6
 _SEED = 1
@@ -51,10 +53,14 @@ class Model:
 
 
 class Linkage:
-    """One table to be searched for duplicates, or two to be linked; as `roles.columns` makes them."""
+    """One table to be searched for duplicates, or two to be linked; as `roles.columns` makes them.
 
-    def __init__(self, roles: Roles, tables: Sequence[pa.Table]):
-        self._roles, self._tables = roles, tables
+    `frequencies` are tables of `<role>` and `tf_<role>`, the share of all records that have a value, where these are
+    few of many; a value that such a table lacks isn't weighed by its frequency.
+    """
+
+    def __init__(self, roles: Roles, tables: Sequence[pa.Table], frequencies: Mapping[str, pa.Table] | None = None):
+        self._roles, self._tables, self._frequencies = roles, tables, frequencies or {}
 
     def train(self) -> Model:
         """Learn the weights from these records alone.
@@ -70,6 +76,24 @@ class Linkage:
         for rule in training:
             linker.training.estimate_parameters_using_expectation_maximisation(rule)
         return self._with_prior(linker)
+
+    def learn(self, person: str) -> Model:
+        """Learn from records of whom something else says whose they are: their column `person`.
+
+        Where names are few, expectation maximisation takes people of one name for one person; here it isn't needed.
+        A level that no pair of one person shows is taken to be as rare as one pair would make it, so that what hasn't
+        been seen yet is never thought impossible. Raises CheckFailed where no two records are one person's.
+        """
+        counts = [Counter(table[person].to_pylist()) for table in self._tables]
+        if not (pairs := sum(count * counts[-1][key] for key, count in counts[0].items())):
+            raise CheckFailed("nothing to learn from: no two of the records are one person's")
+        linker = self._linker(self._untrained())
+        linker.training.estimate_u_using_random_sampling(max_pairs=_RANDOM_PAIRS, seed=_SEED)
+        linker.training.estimate_m_from_label_column(person)
+        prior = {"probability_two_random_records_match": pairs / self._pairs}
+        return Model(
+            self._roles, smoothed(linker.misc.save_model_to_json() | prior, pairs, min(_RANDOM_PAIRS, self._pairs))
+        )
 
     def score(self, model: Model, least: float = _LEAST_PROBABILITY) -> pa.Table:
         """`record_id_l`, `record_id_r`, `match_probability` of the pairs that are at least so probable."""
@@ -103,4 +127,7 @@ class Linkage:
     def _linker(self, settings: Any) -> Linker:
         api = DuckDBAPI()
         named = [api.register(t, dataset_display_name=f"records_{n}") for n, t in enumerate(self._tables)]
-        return Linker(named if len(named) > 1 else named[0], settings)
+        linker = Linker(named if len(named) > 1 else named[0], settings)
+        for role, table in self._frequencies.items():
+            linker.table_management.register_term_frequency_lookup(api.register(table), role)
+        return linker

@@ -19,7 +19,8 @@ class Roles:
     `given_name` and `surname` may come in the wrong order, or be empty; `full_name` is the name as it was written.
     `birth_date` is text that begins with the year, as `2026-11-25` or `20261125`. `place` is a name of where somebody
     lives or was born, `area_code` a short code of it. `street` and `locality` are two lines of an address, which may
-    come in the wrong order, `house_number` its number. `contact` is a phone number or mail address.
+    come in the wrong order, `house_number` its number. `contact` is a phone number or mail address,
+    `local_number` what one sender knows the person by.
     """
 
     given_name: str | None = None
@@ -35,6 +36,7 @@ class Roles:
     region: str | None = None
     occupation: str | None = None
     contact: str | None = None
+    local_number: str | None = None
 
     @property
     def given(self) -> frozenset[str]:

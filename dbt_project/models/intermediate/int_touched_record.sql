@@ -26,6 +26,13 @@ with named as (
                 from {{ source('lake', key) }} as fresh
                 where {{ is_new('fresh') }} and fresh.corrects_event_id is not null
             )
+        {% if person_column_names(key) %}
+            union
+            select
+                '{{ key }}' as stream_key,
+                record_key
+            from ({{ records_of_new_identity(key) }})
+        {% endif %}
         {{ 'union' if not loop.last }}
     {% endfor %}
 ),

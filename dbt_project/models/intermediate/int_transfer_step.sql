@@ -1,7 +1,8 @@
 {{ config(materialized='ephemeral') }}
 
 with landed as (
-    select * from {{ source('lake', 'dcrc__census_transfer') }}
+    select *
+    from {{ identified('dcrc__census_transfer', source('lake', 'dcrc__census_transfer')) }} as transfer
     {% if is_increment() %}
         where record_key in ({{ touched_records('dcrc__census_transfer') }})
     {% endif %}

@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import sqlalchemy as sa
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
@@ -13,6 +14,7 @@ from datacentre.contracts import Contract
 from datacentre.contracts.columns import landed_schema
 from datacentre.settings import REPOSITORY
 from lake.asked_rows import TABLES as ASKED_TABLES
+from lake.identity_rows import follow_identity, make_identity_tables
 
 PROJECT = REPOSITORY / "dbt_project"
 SCHEMAS = REPOSITORY / "schemas"
@@ -34,6 +36,9 @@ class MartsFile:
                 database.execute(f"create table reference.{file.stem} as from read_csv('{file}')")
             database.execute("create schema registry; use registry;" + ASKED_TABLES + "use main")
             database.execute("create table lake.certified_range (stream text, certificate_id bigint)")
+            database.execute("create table lake.identity_built (event_number bigint)")
+            database.execute("use lake")
+            make_identity_tables(database)
             for key, schema in self._schemas.items():
                 database.register("empty", schema.empty_table())
                 database.execute(f"create table lake.{key} as from empty")
@@ -46,6 +51,12 @@ class MartsFile:
         with duckdb.connect(str(self.path)) as database:
             database.register("fresh", pa.Table.from_pylist(full, schema=schema))
             database.execute(f"insert into lake.{key} from fresh")
+
+    def follow(self, control: sa.Engine) -> None:
+        """Bring the tables of identity to the newest event."""
+        with duckdb.connect(str(self.path)) as database:
+            database.execute("use lake")
+            follow_identity(database, control)
 
     def forget(self, key: str) -> None:
         """Take all rows of a stream away again."""
@@ -68,6 +79,8 @@ class MartsFile:
     def _remember_what_was_built(self) -> None:
         with duckdb.connect(str(self.path)) as database:
             database.execute("delete from lake.certified_range")
+            database.execute("delete from lake.identity_built")
+            database.execute("insert into lake.identity_built select max(number) from lake.followed_event")
             for key in self._schemas:
                 database.execute(
                     f"insert into lake.certified_range select distinct '{key}', certificate_id from lake.{key}"

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,15 +11,23 @@ import pytest
 
 from connectors.sink.batch import Batch, Chunk
 from connectors.sink.split import Splitter
+from datacentre.contracts import load_contracts
 from datacentre.pseudonym import load_or_create
+from datacentre.settings import from_environment
 from lake.commit import append
 from lake.commit_log import CommitLog
 from lake.tables import create_table, open_table
+from sharing.access_log.log import AccessLog
+from sharing.agreements import load_agreements
+from sharing.cursor import CursorSeal
+from sharing.mart_reader import MartReader, RowRequest
+from sharing.permission import Permission
 from sharing.person_places import rows_of
-from sharing.pseudonyms import load_scope
-from sharing.readers import Reading, Traces
+from sharing.pseudonyms import load_scope, rotate_scope
+from sharing.readers import Reading, Traces, readings_of
 from sharing.releases.release import releases_of
 from tests.unit.sharing.centre import CASES, COLUMNS, NOBODY, PEMA, Centre
+from tests.unit.sharing.releases import House, visit
 from tests.unit.stages.conftest import BROKER_TIME_MS, STREAM
 
 PERSON_ROW = 1_234
@@ -102,3 +111,21 @@ def test_a_token_is_found_in_text_and_in_lists(tmp_path: Path) -> None:
     table = pa.table({"n": range(5), "text": ["t", "a", None, "a", "t"], "lists": lists})
     pq.write_table(table, tmp_path / "mart.parquet", row_group_size=2)
     assert rows_of(tmp_path / "mart.parquet", {"t"}) == [0, 3, 4]
+
+
+def test_she_is_found_under_the_key_that_a_release_was_made_with(tmp_path: Path) -> None:
+    settings = from_environment({"DATACENTRE_HOME": str(tmp_path)})
+    key, house = load_or_create(tmp_path, False), House(tmp_path)
+    hers = visit(99, person_key=key.pseudonym(PEMA), department_code="OPD-EYE")
+    house.publish(fct_hospital_visit=[*(visit(number) for number in range(12)), hers])
+    pmo = load_agreements(settings.schemas, load_contracts(settings.schemas))["pmo"]
+    allowed = Permission(pmo, "hospital-trial", "k")
+    reader, log = MartReader(tmp_path, settings.dbt_project, CursorSeal(tmp_path)), AccessLog(tmp_path)
+    for reason in ("first", "a laptop was lost"):
+        rotate_scope(tmp_path, "pmo", reason)
+        house.compiler().release(pmo, datetime.now(UTC))
+        log.write([reader.read(allowed, "fct_hospital_visit", RowRequest()).read])
+    log.settle()
+    found = readings_of(settings, PEMA)
+    assert [(r.consumer, r.dataset, r.is_certain) for r in found] == [("pmo", "fct_hospital_visit", True)] * 2
+    assert readings_of(settings, NOBODY) == []

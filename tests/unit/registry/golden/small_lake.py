@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import sqlalchemy as sa
 
 from connectors.sink.batch import Batch, Chunk
 from connectors.sink.writer import StreamWriter
@@ -54,6 +55,7 @@ class SmallLake:
         self.key: PseudonymKey = load_or_create(home, is_in_use=False)
         self.mapping = load_mapping(REPOSITORY / "schemas", contracts)
         self.certified: dict[str, list[CertifiedRange]] = {key: [] for key in _KEYS}
+        self.control: sa.Engine | None = None  # nobody is linked without one
         self._next: Counter[str] = Counter()
         self._messages = self._certificates = 0
 
@@ -94,7 +96,7 @@ class SmallLake:
         marts.mkdir(exist_ok=True)
         copy = certified_file(marts)
         follow_certificates(copy, self.lake, self.contracts, self.certified)
-        return refresh(self.home, self.lake, copy, self.mapping, self.contracts)
+        return refresh(self.home, self.lake, copy, self.mapping, self.contracts, self.control)
 
     def person(self, cid: str) -> Person | None:
         with reading(self.home) as store:

@@ -114,7 +114,8 @@ def test_a_correction_takes_the_place_of_what_it_corrects(small_lake: SmallLake)
     small_lake.send(card("CID-1", PEMA))
     small_lake.refresh()
     (_, _, said), *_ = card("CID-1", PEMA, birth_date="1991-05-17")
-    small_lake.send([(CID, "CID-1", {**(said or {}), "event_id": "CID-1-1b", "corrects_event_id": "CID-1-1"})])
+    # Its id sorts before the wrong one's: that it is the last word isn't why it counts.
+    small_lake.send([(CID, "CID-1", {**(said or {}), "event_id": "CID-1-0", "corrects_event_id": "CID-1-1"})])
     small_lake.refresh()
     person = small_lake.person(PEMA)
     assert person is not None
@@ -137,18 +138,17 @@ def test_a_deleted_case_is_forgotten_and_does_not_come_back(small_lake: SmallLak
 
 def test_what_is_certified_no_longer_leaves_and_what_it_hid_returns(small_lake: SmallLake) -> None:
     small_lake.send(card("CID-1", PEMA))
-    (_, _, said), *_ = card("CID-1", PEMA, birth_date="1991-05-17")
-    small_lake.send([(CID, "CID-1", {**(said or {}), "event_id": "CID-1-1b", "corrects_event_id": "CID-1-1"})])
+    small_lake.send([record(CID, "CID-9", "CID-9-1", "2025-01-11", step="withdrawn", corrects_event_id="CID-1-1")])
     small_lake.refresh()
-    assert small_lake.values(PEMA)["birth_date"] == "1991-05-17"
+    assert "birth_date" not in small_lake.values(PEMA)
     withdrawn = small_lake.certified[CID].pop()
     small_lake.refresh()
     assert small_lake.values(PEMA)["birth_date"] == "1990-05-17"
     small_lake.certified[CID].append(withdrawn)
     small_lake.certify_again(CID, 0)
     small_lake.refresh()
-    assert small_lake.values(PEMA)["birth_date"] == "1991-05-17"
-    assert {number for (number,) in small_lake.statements("certificate_id")} == {2, 3}
+    assert "birth_date" not in small_lake.values(PEMA)
+    assert {number for (number,) in small_lake.statements("certificate_id")} == {3}
 
 
 def test_nothing_new_is_nothing_done(small_lake: SmallLake) -> None:
@@ -170,7 +170,7 @@ def test_increments_and_a_build_anew_agree(small_lake: SmallLake) -> None:
     small_lake.refresh()
     assert small_lake.statements() == statements
     assert [small_lake.person(cid) for cid in (PEMA, SONAM, DORJI)] == people
-    assert people[1] is None
+    assert people[0] is not None and people[1] is None
 
 
 def test_a_refresh_that_was_cut_short_is_finished_by_the_next(
