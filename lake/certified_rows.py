@@ -16,6 +16,7 @@ import pyarrow as pa
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import landed_schema
 from datacentre.control.certificates import CertifiedRange
+from lake.asked_rows import TABLES as ASKED_TABLES
 from lake.retain import oldest_kept
 from lake.snapshot import files_with
 
@@ -51,6 +52,7 @@ def follow_certificates(
                 start_offset bigint, next_offset bigint)"""
         )
         connection.execute("create table if not exists lost_row (stream text, rows bigint)")
+        connection.execute(ASKED_TABLES)
         connection.register("certified_range", range_table(certified))
         for contract in contracts.values():
             connection.execute("begin")

@@ -49,9 +49,10 @@ def only_writer(marts: Path) -> Iterator[None]:
 def prepare(file: Path, copy: Path, streams: Iterable[str], reference: Path) -> None:
     """Point the sources of the marts at the copy of the certified rows.
 
-    Creates schema `lake` (one view per stream: its landed columns and `certificate_id`) and schema `reference` (one
-    table per list). The views work where `copy` is attached as `certified`. `lake.certified_range` and
-    `lake.identity_built` stay as the build before has pinned them: that is how the models tell what is new.
+    Creates schema `lake` (one view per stream: its landed columns and `certificate_id`), schema `registry` (what
+    citizens were asked, and of which cases that is new) and schema `reference` (one table per list). The views work
+    where `copy` is attached as `certified`. `lake.certified_range` and `lake.identity_built` stay as the build before
+    has pinned them: that is how the models tell what is new.
     """
     with duckdb.connect(str(file)) as connection:
         connection.execute("set TimeZone = 'UTC'")
@@ -64,6 +65,9 @@ def prepare(file: Path, copy: Path, streams: Iterable[str], reference: Path) -> 
         connection.execute(f"attach {_literal(copy)} as {CATALOG} (read_only)")
         for key in streams:
             connection.execute(f"create or replace view lake.{key} as from {CATALOG}.main.{key}")
+        connection.execute("create schema if not exists registry")
+        for name in ("asked_field", "asked_record"):
+            connection.execute(f"create or replace view registry.{name} as from {CATALOG}.main.{name}")
         for path in sorted(reference.glob("*.csv")):
             connection.execute(f"create or replace table reference.{path.stem} as from read_csv({_literal(path)})")
 
@@ -80,6 +84,7 @@ def pin(
         connection.execute("set TimeZone = 'UTC'")
         ranges = range_table(certified)
         connection.execute("create or replace table lake.certified_range as from ranges")
+        connection.execute("drop schema if exists registry cascade")
         _use_identity(connection)
         number = followed_event(connection)
         connection.execute("create or replace table lake.identity_built as select $1::bigint as event_number", [number])

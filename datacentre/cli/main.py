@@ -28,6 +28,7 @@ from datacentre.cli import (
     serve,
     services,
     status,
+    trace,
     upkeep,
 )
 
@@ -60,6 +61,7 @@ for command in (
     marts.build,
     marts.examine,
     marts.query,
+    trace.trace,
     ingest.verify,
     marts.forget,
     upkeep.upkeep,

@@ -1,15 +1,14 @@
 """`registry build`, `show`, `conflicts`, `household`: what the state knows of a person, for those who may know."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from getpass import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from datacentre.cli import registry_review
 from datacentre.cli.console import err, one_line_errors, out, print_json, print_table
+from datacentre.cli.identifier import asked_pseudonym
 from datacentre.errors import ContractError
 from datacentre.settings import Settings, from_environment
 
@@ -93,12 +92,7 @@ def _store(settings: Settings) -> "Iterator[GoldenStore]":
 
 
 def _asked(settings: Settings, store: "GoldenStore", cid: str) -> "Person":
-    from datacentre.pseudonym import load_or_create
-
-    if cid != "-":
-        raise ContractError("--cid -: an identifier on the command line would stay in histories and process lists")
-    identifier = getpass("CID: ") if sys.stdin.isatty() else sys.stdin.readline()
-    person = store.find(load_or_create(settings.home, is_in_use=True).pseudonym(identifier.strip()))
+    person = store.find(asked_pseudonym(settings, "--cid", cid))
     if person is None:
         raise ContractError("the registry doesn't know this number: no confirmed record of civil registration names it")
     return person

@@ -212,6 +212,14 @@ def newest_decision(engine: sa.Engine) -> int:
         return connection.execute(sa.select(sa.func.coalesce(sa.func.max(certificate.c.id), 0))).scalar_one()
 
 
+def numbered(engine: sa.Engine, stream: str, numbers: Iterable[int]) -> tuple[Certificate, ...]:
+    """The certificates of a stream that have these numbers of their own, in order."""
+    c = certificate.c
+    query = sa.select(certificate).where(c.stream == stream, c.id.in_(sorted(numbers))).order_by(c.id)
+    with engine.connect() as connection:
+        return tuple(_certificate(row) for row in connection.execute(query).mappings())
+
+
 def held(engine: sa.Engine, stream: str | None = None) -> tuple[Certificate, ...]:
     """The certificates that wait for an engineer, of one stream or of all, oldest first."""
     c = certificate.c

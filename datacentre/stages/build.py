@@ -23,6 +23,7 @@ from datacentre.stages.alerting import LATE, alarm
 from datacentre.stages.freshness import measure
 from datacentre.stages.outcome import Outcome, store
 from datacentre.stages.registry import keep_registry
+from lake.asked_rows import forget_asked_records
 from lake.certified_rows import certified_file, follow_certificates, forget_lost_rows, has_lost_rows
 from lake.marts import discard, follow_persons, only_writer, pin, prepare, publish, work_file
 from lake.snapshot import snapshot
@@ -124,6 +125,7 @@ def _run_models(settings: Settings, contracts: Mapping[str, Contract], control: 
     identity = follow_persons(work, control)
     extent = ["--selector", "increment"] if is_base else ["--full-refresh"]
     nodes = run_dbt(settings, ["build", "--exclude-resource-type", "unit_test", *extent])
+    forget_asked_records(copy)
     if is_lost:
         forget_lost_rows(copy)
     _remembered(settings).write_text(inputs)

@@ -83,3 +83,13 @@
         delete from {{ this }} where ({{ columns | join(', ') }}) in ({{ touched }})
     {% endif %}
 {% endmacro %}
+
+{# The cases whose askings have to be built anew: what they are about, their service, or the answers have changed. #}
+{% macro touched_askings() -%}
+    {{ touched_of(case_streams() + ['jdwnrh__hospital_visit']) }}
+    union
+    select
+        stream_key,
+        record_key,
+    from {{ source('registry', 'asked_record') }}
+{%- endmacro %}

@@ -20,8 +20,10 @@ from datacentre.control.identity import newest_event
 from datacentre.errors import SourceUnavailable
 from datacentre.file_lock import locked_if_free
 from datacentre.pseudonym import load_or_create
+from lake.asked_rows import follow_askings
 from lake.certified_rows import CATALOG
 from lake.identity_rows import aliases, followed_event, make_identity_tables
+from registry.golden.asked import make_asked_tables, note_askings
 from registry.golden.changes import note_changes
 from registry.golden.derive import derive_statements, replace_statements
 from registry.golden.documents import write_documents
@@ -35,7 +37,7 @@ from registry.identity.resolve import Resolver
 _MEMORY = "2GB"
 _THREADS = 2
 _SQLITE = ("", "-wal", "-shm")
-_GENERATION = 2
+_GENERATION = 3
 """To be raised where this code would make other tables of the same rows; they are then made anew."""
 _AT_ONCE = 60_000
 """Persons whose golden records are made together; it bounds the memory."""
@@ -77,6 +79,7 @@ def opened_work(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("set preserve_insertion_order = false")
         make_tables(connection)
+        make_asked_tables(connection)
         make_identity_tables(connection)
         yield connection
 
@@ -90,7 +93,7 @@ def refresh(
     control: sa.Engine | None = None,
 ) -> Refreshed:
     """Follow the copy of the certified rows, and the events of identity of a control store; without one nobody is
-    linked. Where nothing is new it costs a look at the certificates.
+    linked. What was asked is left in the copy. Where nothing is new it costs a look at the certificates.
 
     Raises SourceUnavailable while another refresh runs; ContractError where the pseudonym key is gone.
     """
@@ -101,6 +104,7 @@ def refresh(
             connection.execute(f"attach '{quoted}' as {CATALOG} (read_only)")
             rows = _state(connection, home, lake, mapping, contracts, control)
             persons, written = tell_pending(connection, home, mapping)
+        follow_askings(copy, work_file(home))
     return Refreshed(rows, persons, written)
 
 
@@ -233,6 +237,7 @@ def tell_pending(connection: duckdb.DuckDBPyConnection, home: Path, mapping: Per
         store.set_aliases(aliases(connection))
         for _ in _parts(connection, count):
             _gather(connection, shelf, count)
+            note_askings(connection, mapping)
             connection.execute("delete from registered where person_key in (from asked_person)")
             _register(connection, mapping, "spoken")
             believe(connection, mapping)

@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from datacentre.contracts import Contract
 from datacentre.settings import REPOSITORY
 
 REFERENCE = REPOSITORY / "schemas" / "reference"
@@ -80,6 +81,14 @@ def test_services_have_an_agency_and_a_standard() -> None:
     assert all(0 <= int(row["standard_working_days"]) <= 90 for row in services)
     types = {row["application_type"] for row in services if row["service_group"] == "cid"}
     assert types == {"first", "renewal", "lost", "damaged", "correction"}
+
+
+def test_each_step_that_ends_nothing_is_followed_by_somebody(contracts: dict[str, Contract]) -> None:
+    listed = {(row["stream_key"], row["last_step"]) for row in rows("awaited_step")}
+    steps = {(key, step) for key in {key for key, _ in listed} for step in contracts[key].field("step").allowed or ()}
+    ends = {"handed_over", "registered", "rejected", "withdrawn"}
+    assert listed == {(key, step) for key, step in steps if step not in ends}
+    assert all(row["is_outside"] == str(row["awaits"] != "office").lower() for row in rows("awaited_step"))
 
 
 def test_departments_have_a_capacity() -> None:

@@ -71,6 +71,7 @@ def random_lake(dice: random.Random) -> dict[str, list[Row]]:
     def move() -> dict[str, Any]:
         return {
             "step": dice.choice(["submitted", "origin_verified", "registered"]),
+            "from_gewog_code": dice.choice(gewogs),
             "to_gewog_code": dice.choice(gewogs),
             "member_person_keys": dice.choice([None, ["p1", "p2"], ["p3"]]),
             "person_key": person(),

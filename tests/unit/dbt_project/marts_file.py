@@ -13,6 +13,7 @@ from dbt.cli.main import dbtRunner
 from datacentre.contracts import Contract
 from datacentre.contracts.columns import landed_schema
 from datacentre.settings import REPOSITORY
+from lake.asked_rows import TABLES as ASKED_TABLES
 from lake.identity_rows import follow_identity, make_identity_tables
 
 PROJECT = REPOSITORY / "dbt_project"
@@ -33,6 +34,7 @@ class MartsFile:
             database.execute("create schema reference")
             for file in sorted((SCHEMAS / "reference").glob("*.csv")):
                 database.execute(f"create table reference.{file.stem} as from read_csv('{file}')")
+            database.execute("create schema registry; use registry;" + ASKED_TABLES + "use main")
             database.execute("create table lake.certified_range (stream text, certificate_id bigint)")
             database.execute("create table lake.identity_built (event_number bigint)")
             database.execute("use lake")

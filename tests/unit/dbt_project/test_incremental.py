@@ -3,6 +3,7 @@
 import random
 from datetime import date
 
+import duckdb
 from lake_rows import CID, FEEDBACK, VISIT, deletion, feedback, random_lake, step, visit
 from marts_file import MartsFile
 
@@ -62,6 +63,37 @@ def test_increments_equal_a_full_build_of_anything(marts_file: MartsFile) -> Non
             marts_file.certify(key, [row for row in of_key if row["certificate_id"] in certificates])
         marts_file.dbt("build", "--exclude-resource-type", "unit_test", *extent)
     assert_full_build_is_the_same(marts_file)
+
+
+def test_askings_follow_the_list_of_changed_cases(marts_file: MartsFile) -> None:
+    """A row that came, one that went, and one whose case has another service now."""
+    marts_file.certify(VISIT, [visit("V-1", 0, 1, "arrived"), visit("V-2", 1, 1, "arrived")])
+    marts_file.certify(VISIT, [visit("V-3", 2, 1, "arrived", visit_type="new")])
+    ask(marts_file, ("V-2", 1), ("V-3", 2))
+    marts_file.dbt("run", *FULL, "--select", "+fct_asked_field")
+    marts_file.certify(VISIT, [visit("V-3", 3, 2, "arrived", visit_type="urgent")])
+    ask(marts_file, ("V-1", 0), ("V-3", 2), changed=("V-1", "V-2"))
+    marts_file.dbt("run", "--select", "+fct_asked_field")
+    askings = "select record_key, kafka_offset, service_code from marts.fct_asked_field order by all"
+    increment = marts_file.rows(askings)
+    assert increment == [("V-1", 0, "hospital-outpatient"), ("V-3", 2, "hospital-emergency")]
+    marts_file.dbt("run", *FULL, "--select", "+fct_asked_field")
+    assert marts_file.rows(askings) == increment
+
+
+def ask(file: MartsFile, *asked: tuple[str, int], changed: tuple[str, ...] = ()) -> None:
+    """Hand over what the registry found, by visit and offset."""
+    with duckdb.connect(str(file.path)) as database:
+        database.execute("delete from registry.asked_field")
+        for key, offset in asked:
+            database.execute(
+                """insert into registry.asked_field by name select $1 as stream_key, 0 as kafka_partition,
+                $3 as kafka_offset, 1 as certificate_id, $2 as record_key, 'patient' as named_as, 'sex' as field,
+                'sex' as attribute, date '2024-03-01' as asked_date, false as was_known, false as was_equal""",
+                [VISIT, key, offset],
+            )
+        for key in changed:
+            database.execute("insert into registry.asked_record values ($1, $2)", [VISIT, key])
 
 
 def test_business_calendar_leaves_out_weekends_and_holidays(marts_file: MartsFile) -> None:
