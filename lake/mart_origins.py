@@ -4,7 +4,7 @@
 `origin`. A relation is another mart, a staging model, or a reference list (`reference.gewog`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from datacentre.located_yaml import read_located
 
 _STAGED, _REFERENCE = "stg_", "reference."
 _RECORD = """origin.kafka_partition, origin.kafka_offset, origin.broker_time, origin.source, origin.event_id,
-    origin.record_key, origin.schema_version"""
+    origin.record_key, origin.schema_version, origin.certificate_id"""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Mart:
 
 @dataclass(frozen=True)
 class Record:
-    """A record of the lake that stands in a mart's row; `schema_version` is that of its contract."""
+    """A record of the lake that stands in a mart's row; `schema_version` is that of its contract, `certificate` the one
+    by which the published version has it."""
 
     stream: str
     partition: int
@@ -48,16 +49,18 @@ class Record:
     event_id: str
     record_key: str
     schema_version: str
+    certificate: int
 
 
 @dataclass(frozen=True)
 class Row:
-    """The key of a mart's row; how many rows of each mart lie between it and the records; the records, by stream and
-    place; and the rows of reference lists, by list."""
+    """The key of a mart's row; how many rows of each mart lie between it and the records; the first records of each
+    stream, by place, and how many there are; and the rows of reference lists, by list."""
 
     key: Mapping[str, Any]
     through: Mapping[str, int]
     records: tuple[Record, ...]
+    counts: Mapping[str, int]
     lists: Mapping[str, int]
 
 
@@ -83,20 +86,42 @@ def _key(model: Mapping[str, Any]) -> tuple[str, ...]:
     raise ContractError(f"{model['name']}: no test unique_together says what a row is")
 
 
-def trace_row(connection: duckdb.DuckDBPyConnection, marts: Mapping[str, Mart], name: str, asked: Sequence[str]) -> Row:
+def trace_row(
+    connection: duckdb.DuckDBPyConnection, marts: Mapping[str, Mart], name: str, asked: Sequence[str], most: int
+) -> Row:
     """The one row whose key holds all that is asked: `column=value`, or a value of any column of the key.
 
-    Raises ContractError where there is no such mart or row, or more than one.
+    No more than `most` records of a stream are read: a cell may be made of millions. Raises ContractError where there
+    is no such mart or row, or more than one.
     """
     if name not in marts:
         raise ContractError(f"no mart {name!r}; there are {', '.join(marts)}")
     mart = marts[name]
     key = _one_row(connection, mart, asked)
     through: dict[str, int] = {}
-    records: set[Record] = set()
     lists: dict[str, int] = {}
-    _descend(connection, marts, mart, through, records, lists)
-    return Row(key, through, tuple(sorted(records, key=lambda r: (r.stream, r.partition, r.offset))), lists)
+    connection.execute(
+        """create or replace temp table traced_place (stream text, kafka_partition integer, kafka_offset bigint,
+            primary key (stream, kafka_partition, kafka_offset))"""
+    )
+    _descend(connection, marts, mart, through, lists)
+    counts = connection.execute("select stream, count(*) from traced_place group by stream order by stream").fetchall()
+    records = [record for stream, _ in counts for record in _first(connection, stream, most)]
+    return Row(key, through, tuple(records), dict(counts), lists)
+
+
+def _first(connection: duckdb.DuckDBPyConnection, stream: str, most: int) -> Iterator[Record]:
+    rows = connection.execute(
+        f"""with place as (
+            select kafka_partition, kafka_offset from traced_place where stream = $1
+            order by kafka_partition, kafka_offset limit $2
+        )
+        select {_RECORD} from lake.{stream} as origin
+        where (origin.kafka_partition, origin.kafka_offset) in (select (kafka_partition, kafka_offset) from place)
+        order by origin.kafka_partition, origin.kafka_offset""",
+        [stream, most],
+    ).fetchall()
+    yield from (Record(stream, *row) for row in rows)
 
 
 def _one_row(connection: duckdb.DuckDBPyConnection, mart: Mart, asked: Sequence[str]) -> dict[str, Any]:
@@ -127,7 +152,6 @@ def _descend(
     marts: Mapping[str, Mart],
     mart: Mart,
     through: dict[str, int],
-    records: set[Record],
     lists: dict[str, int],
     depth: int = 0,
 ) -> None:
@@ -135,8 +159,11 @@ def _descend(
     for origin in mart.origins:
         name, where = origin.relation, f"exists (from traced_{depth} as traced where {origin.condition})"
         if name.startswith(_STAGED):
-            rows = connection.execute(f"select {_RECORD} from staging.{name} as origin where {where}").fetchall()
-            records.update(Record(name.removeprefix(_STAGED), *row) for row in rows)
+            connection.execute(
+                f"""insert or ignore into traced_place select $1, origin.kafka_partition, origin.kafka_offset
+                from staging.{name} as origin where {where}""",
+                [name.removeprefix(_STAGED)],
+            )
         elif name.startswith(_REFERENCE):
             count = connection.execute(f"select count(*) from {name} as origin where {where}").fetchall()[0][0]
             lists[name.removeprefix(_REFERENCE)] = int(count)
@@ -145,4 +172,4 @@ def _descend(
             connection.execute(f"create or replace temp table {table} as from marts.{name} as origin where {where}")
             count = connection.execute(f"select count(*) from {table}").fetchall()[0][0]
             through[name] = through.get(name, 0) + int(count)
-            _descend(connection, marts, marts[name], through, records, lists, depth + 1)
+            _descend(connection, marts, marts[name], through, lists, depth + 1)

@@ -13,7 +13,9 @@ from datacentre.settings import from_environment
 if TYPE_CHECKING:
     from datacentre.stages.trace import Trace, TracedRecord, TracedStream
 
-Json = Annotated[bool, typer.Option("--json", help="one JSON document, with every record, instead of a tree")]
+Json = Annotated[
+    bool, typer.Option("--json", help="one JSON document, with up to 1000 records of a stream, instead of a tree")
+]
 _SHOWN = 10
 
 
@@ -72,7 +74,7 @@ def _tree(traced: "Trace") -> Tree:
 
 
 def _add_stream(tree: Tree, stream: "TracedStream") -> None:
-    count = len(stream.records)
+    count = stream.record_count
     versions = ", ".join(sorted({record.contract_version for record in stream.records}))
     branch = tree.add(escape(f"{stream.topic}: {count:,} record(s) written to contract {versions}"))
     for c in stream.certificates[:_SHOWN]:
@@ -84,7 +86,7 @@ def _add_stream(tree: Tree, stream: "TracedStream") -> None:
         branch.add(escape(_told(record)))
     most = max(count, len(stream.certificates), len(stream.commits))
     if most > _SHOWN:
-        branch.add(f"the first {_SHOWN} of each shown; --json gives all")
+        branch.add(f"the first {_SHOWN} of each shown; --json gives up to 1000 records")
 
 
 def _told(record: "TracedRecord") -> str:

@@ -20,6 +20,7 @@ from lake.mart_origins import Record, Row, load_marts, trace_row
 from lake.marts import published
 
 _BUILDS = 1000
+_RECORDS = 1000
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,13 @@ class TracedRecord:
 
 @dataclass(frozen=True)
 class TracedStream:
-    """All of a row's records of one stream. `topic` is also the name of its tables. `certificates` are those of the
-    published version; one that was folded into another since is left out of them."""
+    """A row's records of one stream, of many the first; `record_count` counts all. `topic` is also the name of its
+    tables. `certificates` are those of the published version; one that was folded into another since is left out."""
 
     topic: str
     contract_version: str
     contract_hash: str
+    record_count: int
     records: tuple[TracedRecord, ...]
     certificates: tuple[Certificate, ...]
     commits: tuple[Commit, ...]
@@ -76,9 +78,10 @@ def trace(settings: Settings, mart: str, asked: Sequence[str]) -> Trace:
     )
     with duckdb.connect(str(version), read_only=True) as connection, opened(settings.control_url) as control:
         connection.execute("set TimeZone = 'UTC'")
-        row = trace_row(connection, marts, mart, asked)
+        row = trace_row(connection, marts, mart, asked, _RECORDS)
         streams = tuple(
-            _stream(settings.lake, control, connection, contracts[key], records) for key, records in _by_stream(row)
+            _stream(settings.lake, control, contracts[key], records, row.counts[key])
+            for key, records in _by_stream(row)
         )
         build = _build(control, version)
     return Trace(mart, row.key, version.name, build, row.through, row.lists, streams)
@@ -89,31 +92,20 @@ def _by_stream(row: Row) -> Iterator[tuple[str, list[Record]]]:
         yield key, [record for record in row.records if record.stream == key]
 
 
-def _stream(
-    lake: Path, control: sa.Engine, connection: duckdb.DuckDBPyConnection, contract: Contract, records: list[Record]
-) -> TracedStream:
+def _stream(lake: Path, control: sa.Engine, contract: Contract, records: Sequence[Record], count: int) -> TracedStream:
     commits = commits_of(lake, contract, "landed", [(r.partition, r.offset) for r in records])
-    ranges = connection.execute(
-        """select certificate_id, kafka_partition, start_offset, next_offset from lake.certified_range
-        where stream = $1""",
-        [contract.key],
-    ).fetchall()
-    traced = tuple(_record(r, ranges, commits) for r in records)
+    traced = tuple(_record(r, commits) for r in records)
     certificates = numbered(control, contract.key, {r.certificate for r in traced})
-    return TracedStream(contract.key, contract.version, contract.hash, traced, certificates, commits)
+    return TracedStream(contract.key, contract.version, contract.hash, count, traced, certificates, commits)
 
 
-def _record(record: Record, ranges: Sequence[tuple[int, int, int, int]], commits: Sequence[Commit]) -> TracedRecord:
-    (certificate,) = (
-        number for number, p, start, following in ranges
-        if p == record.partition and start <= record.offset < following
-    )  # fmt: skip
+def _record(record: Record, commits: Sequence[Commit]) -> TracedRecord:
     commit = next((c.version for c in commits if c.partition == record.partition and c.holds(record.offset)), None)
     return TracedRecord(
         record.partition,
         record.offset,
         record.broker_time,
-        certificate,
+        record.certificate,
         commit,
         record.schema_version,
         record.source,

@@ -24,7 +24,7 @@ from datacentre.settings import Settings, from_environment
 from datacentre.stages.build import build
 from datacentre.stages.person_trace import places_of
 from datacentre.stages.trace import trace
-from lake.mart_origins import Mart, load_marts
+from lake.mart_origins import Mart, load_marts, trace_row
 from lake.marts import published
 
 CID, TRANSFER, VISIT = "dcrc__cid_issuance", "dcrc__census_transfer", "jdwnrh__hospital_visit"
@@ -125,6 +125,14 @@ def test_a_case_is_traced_to_the_records_that_were_sent(settings: Settings) -> N
     assert traced.through == {"fct_service_case": 1}
     assert [(r.offset, r.event_id) for r in stream.records] == [(60, "CID-STUCK-submitted"), (61, "CID-STUCK-approved")]
     assert {r.contract_version for r in stream.records} == {"1.0.0"}
+
+
+def test_of_many_records_the_first_are_read_and_all_are_counted(settings: Settings) -> None:
+    file, marts = published(settings.marts), load_marts(settings.dbt_project)
+    with duckdb.connect(str(file), read_only=True) as connection:
+        found = trace_row(connection, marts, "fct_service_case", ["application_id=CID-STUCK"], most=1)
+    assert found.counts == {"dcrc__cid_issuance": 2}
+    assert [(record.offset, record.event_id) for record in found.records] == [(60, "CID-STUCK-submitted")]
 
 
 def test_a_cell_of_the_score_is_traced_to_the_form_that_asked(settings: Settings) -> None:
