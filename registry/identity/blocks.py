@@ -23,7 +23,7 @@ def note_persons(connection: duckdb.DuckDBPyConnection, speakers: Speakers) -> N
         f"""create or replace temp view registering_row as
         select *, {_OF_RESOLVED} as subject from told semi join registered on registered.person_key = told.resolved_key
         where (stream_key, named_as) in ({speakers.registering}) and full_name is not null
-            and told.person_key = resolved_key"""
+            and coalesce(told.person_key, resolved_key) = resolved_key"""
     )
     connection.execute(
         f"create or replace temp table fresh_block as {_new_keys('registering_row', (*NAME_KEYS, *AGREEING_KEYS))}"

@@ -115,9 +115,9 @@ def _sample(connection: duckdb.DuckDBPyConnection, speakers: Speakers) -> tuple[
     )
     connection.execute(
         f"""create or replace temp table sampled_statement as
-        select s.* from statement as s semi join sampled on sampled.person_key = s.resolved_key
-        where s.person_key = s.resolved_key and s.full_name is not null
-            and (s.stream_key, s.named_as) in ({speakers.registering}, {speakers.telling})"""
+        select * from statement
+        where resolved_key in (select person_key from sampled) and {speakers.own} and full_name is not null
+            and (stream_key, named_as) in ({speakers.registering}, {speakers.telling})"""
     )
     tell(connection, "sampled_statement", "sampled_row")
     connection.execute(

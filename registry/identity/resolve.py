@@ -140,7 +140,7 @@ class Resolver:
         self._connection.execute("create or replace temp table asked_subject as select distinct subject from candidate")
         self._connection.execute("create or replace temp table candidate_statement as from statement limit 0")
         subject = SUBJECT.format("resolved_key")
-        rows = f"where {subject} in (from asked_subject) and person_key = resolved_key and full_name is not null"
+        rows = f"where {subject} in (from asked_subject) and {self._speakers.own} and full_name is not null"
         if count(self._connection, "asked_subject") > _MANY or self._shelf.is_empty():
             self._connection.execute(f"insert into candidate_statement from statement {rows}")
         else:
@@ -149,7 +149,7 @@ class Resolver:
                 "delete from candidate_statement where record_hash in (select record_hash from touched_record)"
             )
             self._connection.execute(f"insert into candidate_statement by name from restated {rows}")
-        tell(self._connection, "(from candidate_statement where person_key = resolved_key)", "candidate_told")
+        tell(self._connection, f"(from candidate_statement where {self._speakers.own})", "candidate_told")
         self._connection.execute(
             f"""create or replace temp view candidate_row as
             select *, (stream_key, named_as) in ({self._speakers.registering}) as is_firm from candidate_told

@@ -38,6 +38,13 @@ class Speakers:
     registering: str
     telling: str
 
+    @property
+    def own(self) -> str:
+        """What of a person's statements she is known by: never what was linked. Who registers for the first time has
+        no number yet in the application; the case tells it later."""
+        return f"""(person_key = resolved_key
+            or (person_key is null and resolved_key is not null and (stream_key, named_as) in ({self.registering})))"""
+
 
 def speakers(mapping: PersonMapping) -> Speakers:
     """As the person mapping says."""

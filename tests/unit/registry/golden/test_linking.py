@@ -173,6 +173,22 @@ def test_somebody_registered_later_is_found_for_the_visit_before(town: Town) -> 
     assert (merge.other_key, merge.person_key) == (founded, town.key_of(stranger))
 
 
+def test_who_applied_without_a_number_is_known_by_what_she_said_then(town: Town) -> None:
+    first = replace(town.people[7], cid="99900000077", given_name="Zeltra Quomi", birth_date="2004-02-03")
+    other = town.people[8]
+    submitted, *later = issued(replace(first, position=900_002))
+    assert submitted[2] is not None
+    without = {name: value for name, value in submitted[2].items() if name != "cid"} | {"application_type": "first"}
+    town.lake.send([(submitted[0], submitted[1], without), *later])
+    town.lake.refresh()
+    town.lake.send(visit("V-FIRST", None, "2025-07-01", "arrived", **told(first)))
+    town.lake.send(visit("V-TAKEN", first.cid, "2025-07-01", "arrived", **told(other)))
+    town.lake.refresh()
+    found = town.of_visits()
+    assert found["V-FIRST"] == town.key_of(first)
+    assert found["V-TAKEN"] not in {town.key_of(first), town.key_of(other)}
+
+
 def test_merge_then_unmerge_restores_golden_records(town: Town) -> None:
     left, right = town.people[10], town.people[11]
 
