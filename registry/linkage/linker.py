@@ -26,7 +26,6 @@ _SEED = 1
 _SURE_SHARE = 0.5
 """How many of the true pairs the sure rules are thought to find; a first guess, that scoring corrects."""
 _CORRECTIONS = 5
-logging.getLogger("splink").setLevel(logging.ERROR)  # it tells at length how training goes
 _LEAST_PROBABILITY = 0.001
 
 
@@ -129,7 +128,7 @@ class Linkage:
     def _linker(self, settings: Any) -> Linker:
         api = DuckDBAPI()
         named = [api.register(t, dataset_display_name=f"records_{n}") for n, t in enumerate(self._tables)]
-        linker = Linker(named if len(named) > 1 else named[0], settings)
+        linker = Linker(named if len(named) > 1 else named[0], settings, log_level=logging.ERROR)
         for role, table in self._frequencies.items():
             linker.table_management.register_term_frequency_lookup(api.register(table), role)
         return linker
