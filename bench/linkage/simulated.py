@@ -27,7 +27,7 @@ from registry.golden.statements import work_file
 _FILE = REPOSITORY / "docs" / "bench" / "linkage.json"
 _VISITS = "jdwnrh__hospital_visit"
 _ROUND = 20_000
-_MORE = 10
+_MORE = 15
 _CALIBRATED = ("said", "pairs", "said on average", "true")
 Place = tuple[int, int]
 

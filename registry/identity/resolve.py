@@ -28,7 +28,8 @@ from registry.linkage import Linkage, Thresholds
 from registry.linkage.roles import RECORD_ID
 
 _WHO = "linkage"
-_THRESHOLDS = Thresholds()
+_THRESHOLDS = Thresholds(linked=0.9999)
+"""Of ten thousand links that nobody looks at, less than one is expected to be wrong."""
 _MANY = 40_000
 """As many persons are quicker found by looking through all statements."""
 
