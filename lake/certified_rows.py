@@ -78,20 +78,8 @@ def _fold(connection: duckdb.DuckDBPyConnection, stream: str) -> None:
     Only where the copy has the whole of it, and its number too: what was checked anew has a number that the copy lacks,
     and may have other rows.
     """
-    connection.execute(
-        """create or replace temp table folded as
-        select part.*, whole.certificate_id as whole_id, whole.start_offset as whole_start,
-            whole.next_offset as whole_next
-        from (from certified_range except from copied_range) as whole
-        join copied_range as part
-            on part.stream = whole.stream and part.kafka_partition = whole.kafka_partition
-            and part.start_offset >= whole.start_offset and part.next_offset <= whole.next_offset
-        where whole.stream = $1
-        window run as (partition by whole.certificate_id, whole.kafka_partition, whole.start_offset)
-        qualify sum(part.next_offset - part.start_offset) over run = whole.next_offset - whole.start_offset
-            and max(part.certificate_id) over run = whole.certificate_id""",
-        [stream],
-    )
+    parts = folded_parts("certified_range", "copied_range")
+    connection.execute(f"create or replace temp table folded as from ({parts}) where stream = $1", [stream])
     if connection.execute("select 1 from folded limit 1").fetchall():
         connection.execute(
             f"""update {stream} set certificate_id = folded.whole_id from folded
@@ -107,6 +95,23 @@ def _fold(connection: duckdb.DuckDBPyConnection, stream: str) -> None:
             "insert into copied_range select distinct stream, whole_id, kafka_partition, whole_start, whole_next "
             "from folded"
         )
+
+
+def folded_parts(now: str, before: str) -> str:
+    """SQL: the ranges of `before` that were folded into one of `now`, each with `whole_id`, `whole_start`,
+    `whole_next`. Both have the columns of `copied_range`."""
+    return f"""
+        select part.*, whole.certificate_id as whole_id, whole.start_offset as whole_start,
+            whole.next_offset as whole_next
+        from (from {now} except from {before}) as whole
+        join {before} as part
+            on part.stream = whole.stream and part.kafka_partition = whole.kafka_partition
+            and part.start_offset >= whole.start_offset and part.next_offset <= whole.next_offset
+        window run as (
+            partition by whole.stream, whole.certificate_id, whole.kafka_partition, whole.start_offset
+        )
+        qualify sum(part.next_offset - part.start_offset) over run = whole.next_offset - whole.start_offset
+            and max(part.certificate_id) over run = whole.certificate_id"""
 
 
 def _has_older(connection: duckdb.DuckDBPyConnection, stream: str, kept_from: date) -> bool:

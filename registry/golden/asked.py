@@ -7,17 +7,14 @@ so the answer depends on the order of arrival, unlike the golden records. Values
 repeated spaces. docs/decisions/027 says what counts and what doesn't.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import duckdb
 
 from lake.asked_rows import ASKED_COLUMNS, RECORD, TABLES
 from registry.golden.mapping import PersonMapping
-
-_ORIGIN = """stream_key, kafka_partition, kafka_offset, certificate_id, record_key, record_hash, named_as,
-    list_position, event_date, broker_time, source, resolved_key"""
-_LEARNED_AT = "row(broker_time, stream_key, kafka_partition, kafka_offset, named_as, list_position)"
-_VALUE = r"lower(trim(regexp_replace(value, '\s+', ' ', 'g')))"
 
 
 def make_asked_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -29,9 +26,15 @@ def make_asked_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 def note_askings(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping) -> None:
     """Decide anew for everybody of `asked_person`; `spoken` holds all statements of theirs."""
-    connection.execute("create or replace temp table submitted as " + " union all ".join(_submitted(mapping)))
+    questions = [*_questions(mapping)]
+    connection.execute(
+        """create or replace temp table question (stream_no integer, role_no integer, attribute_no integer,
+            stream_key text, named_as text, field text, attribute text, authority text)"""
+    )
+    connection.executemany("insert into question values (?, ?, ?, ?, ?, ?, ?, ?)", questions)
+    connection.execute(_numbered(questions))
+    connection.execute("create or replace temp table submitted as " + " union all ".join(_submitted(questions)))
     connection.execute(_FIRST)
-    connection.execute(_KNOWN)
     connection.execute(_ASKING)
     hers = "where person_hash in (select hash(person_key) from asked_person)"
     connection.execute("begin")
@@ -42,49 +45,107 @@ def note_askings(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping) 
     connection.execute("commit")
 
 
-def _submitted(mapping: PersonMapping) -> Iterator[str]:
+Question = tuple[int, int, int, str, str, str | None, str, str]
+"""Numbers of stream, role and attribute in the order of their names; stream, role, field, attribute, authority."""
+
+
+def _questions(mapping: PersonMapping) -> Iterator[Question]:
     """Values that a record of a role gives. What several fields say together has no `field`: each of them was asked for
     itself, but others may ask for it in one. What a case establishes is new, and isn't asked."""
+    streams = sorted(mapping.streams)
+    roles = sorted({name for stream in mapping.streams.values() for name in stream.roles})
+    attributes = sorted(mapping.beliefs)
     for key, stream in mapping.streams.items():
         for name, role in stream.roles.items():
             for attribute, fields in role.says.items():
-                field = f"'{fields[0]}'" if len(fields) == 1 else "null"
-                yield f"""select {_ORIGIN}, {field} as field, '{attribute}' as attribute,
-                        '{mapping.beliefs[attribute].authority}' as authority, {attribute}::text as value
-                    from spoken where stream_key = '{key}' and named_as = '{name}' and {attribute} is not null"""
+                numbers = (streams.index(key), roles.index(name), attributes.index(attribute))
+                field = fields[0] if len(fields) == 1 else None
+                yield (*numbers, key, name, field, attribute, mapping.beliefs[attribute].authority)
 
 
-_FIRST = f"""
+def _numbered(questions: Sequence[Question]) -> str:
+    """The statements that say something, with numbers in the place of texts: five million are compared by them.
+
+    `learned` is a place in the order of arrival, each has its own: time, stream, partition, offset, role, place in a
+    list, in bits. `moment` is the first such place of the same time.
+    """
+    roles = {(key, stream, name, role) for stream, role, _, key, name, *_ in questions}
+    rows = ", ".join(f"('{key}', {stream}, '{name}', {role})" for key, stream, name, role in sorted(roles))
+    return f"""
+        create or replace temp table numbered as
+        with role (stream_key, stream_no, named_as, role_no) as (values {rows}), placed as (
+            select spoken.*, stream_no, role_no, hash(resolved_key) as person_hash,
+                epoch_us(broker_time)::hugeint * {2**_PLACE_BITS}::hugeint as moment
+            from spoken join role on role.stream_key = spoken.stream_key and role.named_as = spoken.named_as
+        )
+        select *, moment + list_position + 1024::hugeint * (role_no + 16::hugeint
+            * (kafka_offset + {2**40} * (kafka_partition + 1024::hugeint * stream_no))) as learned
+        from placed"""
+
+
+def _submitted(questions: Sequence[Question]) -> Iterator[str]:
+    """One row per value that a statement gives, by stream and role."""
+    for (stream, role), asked in groupby(sorted(questions, key=itemgetter(0, 1, 2)), key=itemgetter(0, 1)):
+        said = [*asked]
+        numbers = ", ".join(str(attribute_no) for _, _, attribute_no, *_ in said)
+        values = ", ".join(_value(attribute) for *_, attribute, _ in said)
+        sources = ", ".join(_is_of(authority, key) for _, _, _, key, _, _, _, authority in said)
+        yield f"""
+            select * from (
+                select person_hash, record_hash, stream_no, role_no, learned, moment, list_position,
+                    unnest([{numbers}]) as attribute_no, unnest([{values}]) as value_hash,
+                    unnest([{sources}]) as is_authority
+                from numbered where stream_no = {stream} and role_no = {role}
+            ) where value_hash is not null"""
+
+
+def _value(attribute: str) -> str:
+    """A hash of the value without case and repeated spaces; null where there is none."""
+    text = f"lower(trim({attribute}::text))"
+    plain = rf"case when contains({text}, '  ') then regexp_replace({text}, ' +', ' ', 'g') else {text} end"
+    return f"case when {attribute} is not null then hash({plain}) end"
+
+
+def _is_of(authority: str, stream_key: str) -> str:
+    return "true" if authority == stream_key else f"source = '{authority}'"
+
+
+_PLACE_BITS = 5 + 10 + 40 + 4 + 10
+
+_FIRST = """
 create or replace temp table first_submitted as
-from submitted where field is not null and list_position = 0
-qualify row_number() over (partition by resolved_key, record_hash, attribute order by {_LEARNED_AT}) = 1
+select person_hash, attribute_no, min_by(stream_no, learned) as stream_no, min_by(role_no, learned) as role_no,
+    min_by(value_hash, learned) as value_hash, min_by(moment, learned) as moment, min(learned) as learned
+from submitted semi join (from question where field is not null) as asked
+    on submitted.stream_no = asked.stream_no and submitted.role_no = asked.role_no
+        and submitted.attribute_no = asked.attribute_no
+where list_position = 0
+group by person_hash, record_hash, attribute_no
 """
 """What a record gives once for all members of a list is asked of the applicant."""
 
-_KNOWN = f"""
-create or replace temp table known as
-select resolved_key, attribute, unnest(list_distinct([stream_key, source])) as known_by, broker_time,
-    arg_max({_VALUE}, {_LEARNED_AT}) as value, arg_max(stream_key, {_LEARNED_AT}) as stream_key
-from submitted
-group by resolved_key, attribute, known_by, broker_time
-"""
-
-_ASKING = f"""
+_ASKING = """
 create or replace temp table asking as
-with wanted as (
-    select *, unnest(list_distinct([stream_key, authority])) as known_by from first_submitted
+with known_here as (
+    select first_submitted.*, known.learned as here_at, known.value_hash as here_value
+    from first_submitted asof left join submitted as known
+        on first_submitted.person_hash = known.person_hash and first_submitted.attribute_no = known.attribute_no
+        and first_submitted.stream_no = known.stream_no and first_submitted.moment > known.learned
 ), found as (
-    select wanted.*, known.value as known_value, known.stream_key as known_from_stream, known.broker_time as known_at
-    from wanted
-    asof left join known
-        on wanted.resolved_key = known.resolved_key and wanted.attribute = known.attribute
-        and wanted.known_by = known.known_by and wanted.broker_time > known.broker_time
+    select known_here.*, known.learned as there_at, known.value_hash as there_value, known.stream_no as there_no
+    from known_here asof left join (from submitted where is_authority) as known
+        on known_here.person_hash = known.person_hash and known_here.attribute_no = known.attribute_no
+        and known_here.moment > known.learned
 )
-select stream_key, kafka_partition, kafka_offset, certificate_id, record_key, named_as, field, attribute,
-    event_date as asked_date, hash(resolved_key) as person_hash,
-    max(known_at) is not null as was_known,
-    coalesce(bool_or(known_value = {_VALUE}), false) as was_equal,
-    arg_max(known_from_stream, row(known_at, known_from_stream)) as known_from_stream
+select n.stream_key, n.kafka_partition, n.kafka_offset, n.certificate_id, n.record_key, n.named_as, q.field,
+    q.attribute, n.event_date as asked_date, found.person_hash,
+    coalesce(here_at, there_at) is not null as was_known,
+    coalesce(here_value = found.value_hash, false) or coalesce(there_value = found.value_hash, false) as was_equal,
+    case when there_at > coalesce(here_at, -1) then told.stream_key when here_at is not null then n.stream_key
+        end as known_from_stream
 from found
-group by all
+join numbered as n on n.learned = found.learned
+join question as q on q.stream_no = found.stream_no and q.role_no = found.role_no
+    and q.attribute_no = found.attribute_no
+left join (select distinct stream_no, stream_key from question) as told on told.stream_no = there_no
 """

@@ -10,7 +10,7 @@ from datetime import date
 import duckdb
 
 from datacentre.contracts import Contract
-from lake.certified_rows import CATALOG
+from lake.certified_rows import CATALOG, folded_parts
 from lake.retain import oldest_kept
 from registry.golden.mapping import Condition, PersonMapping, SpeakingStream
 
@@ -55,6 +55,7 @@ def _compare(
         f"""create or replace temp table certified_now as select distinct {_RANGE} from {CATALOG}.copied_range
         where stream in (select stream_key from kept_from)"""
     )
+    _fold(connection)
     connection.execute(
         f"""create or replace temp table gone_certificate as select distinct stream, certificate_id from
         (select {_FOLLOWED} from followed except from certified_now)"""
@@ -62,6 +63,29 @@ def _compare(
     connection.execute(
         f"""create or replace temp table new_certificate as select distinct stream, certificate_id from
         (from certified_now except select {_FOLLOWED} from followed)"""
+    )
+
+
+def _fold(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give rows of certificates that were folded the number that the copy gives them; they are neither new nor gone."""
+    connection.execute(f"create or replace temp table followed_before as select {_FOLLOWED} from followed")
+    parts = folded_parts("certified_now", "followed_before")
+    connection.execute(f"create or replace temp table folded as {parts}")
+    if not _is_true(connection, "select exists (from folded)"):
+        return
+    connection.execute(
+        """update heard set certificate_id = f.whole_id from folded as f
+        where heard.certificate_id = f.certificate_id and heard.certificate_id <> f.whole_id
+            and heard.stream_key = f.stream and heard.kafka_partition = f.kafka_partition
+            and heard.kafka_offset >= f.start_offset and heard.kafka_offset < f.next_offset"""
+    )
+    connection.execute(
+        "delete from followed where row(stream_key, certificate_id, kafka_partition, start_offset, next_offset) in "
+        "(select row(stream, certificate_id, kafka_partition, start_offset, next_offset) from folded)"
+    )
+    connection.execute(
+        """insert into followed (stream_key, certificate_id, kafka_partition, start_offset, next_offset)
+        select distinct stream, whole_id, kafka_partition, whole_start, whole_next from folded"""
     )
 
 

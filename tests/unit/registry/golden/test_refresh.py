@@ -1,6 +1,7 @@
 """The registry follows what is certified, whatever happens to it."""
 
 import stat
+from dataclasses import replace
 
 import pytest
 from small_lake import CID, DORJI, PEMA, SONAM, TRANSFER, VISIT, SmallLake, card, move, record, visit
@@ -156,6 +157,20 @@ def test_nothing_new_is_nothing_done(small_lake: SmallLake) -> None:
     assert small_lake.refresh().written == 1
     done = small_lake.refresh()
     assert (done.rows, done.persons, done.written) == (0, 0, 0)
+
+
+def test_certificates_that_were_folded_are_nothing_new(small_lake: SmallLake) -> None:
+    small_lake.send(card("CID-1", PEMA))
+    small_lake.send(visit("V-1", PEMA, "2025-03-01", "booked"))
+    small_lake.send(card("CID-2", DORJI))
+    small_lake.refresh()
+    first, last = small_lake.certified[CID]
+    small_lake.certified[CID] = [replace(last, start_offset=first.start_offset)]
+    done = small_lake.refresh()
+    assert (done.rows, done.persons, done.written) == (0, 0, 0)
+    small_lake.send([record(CID, "CID-1", "CID-1-9", "2025-01-12", step="rejected")])
+    assert small_lake.refresh().persons == 1
+    assert small_lake.person(PEMA) is None and small_lake.person(DORJI) is not None
 
 
 def test_increments_and_a_build_anew_agree(small_lake: SmallLake) -> None:
