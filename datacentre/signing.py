@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,16 @@ def _private_key(home: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise ContractError(f"{file}: not an Ed25519 key; restore it from backup")
     public = key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
-    public_key_file(home).write_bytes(public)
+    _publish(public_key_file(home), public)
     return key
+
+
+def _publish(file: Path, public: bytes) -> None:
+    """For everybody to read; whole at any time, for several processes may start at once."""
+    if not file.exists() or file.read_bytes() != public:
+        draft = file.with_suffix(f".{os.getpid()}")
+        draft.write_bytes(public)
+        draft.replace(file)
 
 
 def _create(file: Path) -> None:

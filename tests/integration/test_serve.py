@@ -19,6 +19,7 @@ import pytest
 from datacentre.control.ranges import OffsetRange
 from datacentre.settings import REPOSITORY
 from sharing.access_log.verification import entries, verify
+from sharing.agreements import load_agreements
 from tests.conftest import two_free_ports
 from tests.unit.sharing.centre import CASES, Centre, centre_in, write_release
 from tests.unit.stages.conftest import STREAM, lander
@@ -99,8 +100,16 @@ def script(name: str, port: int, key: str, *arguments: str) -> Program:
     return subprocess.Popen(argv, env=own, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+def release_cases(centre: Centre) -> None:
+    """By the agreement that the service reads."""
+    settings = centre.settings
+    agreed = load_agreements(settings.schemas, centre.contracts, settings.dbt_project)["rcsc"]
+    write_release(settings, "rcsc", 2, CASES, "rcsc-", agreed.marts[CASES])
+
+
 def test_the_analyst_has_the_mart_in_pandas(centre: Centre) -> None:
     port = two_free_ports()
+    release_cases(centre)
     with serving(centre, port):
         told, failed = script("analyst.py", port, centre.make_key("rcsc")[1], CASES, PURPOSE).communicate(timeout=60)
     assert told.startswith("2,500 rows"), failed
@@ -115,7 +124,7 @@ def test_the_lab_has_every_row_once_through_a_restart_and_a_new_release(
         lab = started(script("lab.py", port, key, STREAM, PURPOSE, str(file)))
         wait_for(file, 50)
         process.send_signal(signal.SIGKILL)
-    write_release(centre.settings, "rcsc", 2, CASES, "rcsc-")
+    release_cases(centre)
     lander(centre.settings, centre.contracts[STREAM])(0, 50, 80)
     with serving(centre, port):
         wait_for(file, 80)
