@@ -20,7 +20,7 @@ from sharing.lookup import Lookup
 from sharing.person_places import Offsets, offsets_of, rows_of
 from sharing.persons import Persons
 from sharing.pseudonyms import load_scope
-from sharing.releases.release import Release, read_release, releases_of
+from sharing.releases.release import Release, kept_releases, read_release, releases_of
 
 _ROWS = re.compile(r"rows (\d+)\.\.(\d+)")
 _OFFSETS = re.compile(r"c\d+ p(\d+) (\d+)\.\.(\d+)")
@@ -107,17 +107,50 @@ def readings_of_person(settings: Settings, person_key: str) -> list[Reading]:
     """The same by pseudonym. Raises CheckFailed where the log isn't what was written: nobody should rely on it then."""
     contracts = load_contracts(settings.schemas)
     agreements = load_agreements(settings.schemas, contracts, settings.dbt_project)
+    person_keys = _all_keys(settings, person_key)
+    verify(settings.home)
+    traces = Traces(settings.home, settings.lake, contracts, agreements)
+    return list(traces.of(person_keys, _tokens(settings.home, person_keys)))
+
+
+@dataclass(frozen=True)
+class Held:
+    """A mart of a kept release in which `rows` name the person."""
+
+    consumer: str
+    release: int
+    mart: str
+    rows: int
+
+
+def releases_holding(settings: Settings, person_key: str) -> list[Held]:
+    """By consumer and release, oldest first."""
+    tokens = _tokens(settings.home, _all_keys(settings, person_key))
+    consumers = sorted(folder.name for folder in (settings.home / "releases").glob("*") if folder.is_dir())
+    found = [
+        Held(consumer, release.number, mart, len(rows_of(release.file(mart), tokens(release))))
+        for consumer in consumers
+        for release in kept_releases(settings.home, consumer)
+        for mart in release.marts
+    ]
+    return [held for held in found if held.rows]
+
+
+def _all_keys(settings: Settings, person_key: str) -> set[str]:
+    """The pseudonym, and the one that is left where it was merged."""
     persons = Persons(settings.home)
     person_keys = {person_key, persons.remaining_key(person_key)}
     persons.close()
+    return person_keys
 
+
+def _tokens(home: Path, person_keys: Collection[str]) -> PersonTokens:
     def tokens(release: Release) -> Collection[str]:
-        scope = load_scope(settings.home, release.manifest["pseudonym_scope"])
+        scope = load_scope(home, release.manifest["pseudonym_scope"])
         key_then = scope.under(release.manifest["key_id"])
         return {key_then.token("person", known) for known in person_keys}
 
-    verify(settings.home)
-    return list(Traces(settings.home, settings.lake, contracts, agreements).of(person_keys, tokens))
+    return tokens
 
 
 def _reading(entry: Entry, is_certain: bool = True) -> Reading:

@@ -1,7 +1,7 @@
 """`lookup` and `who-read`: what the state knows of a person, and who was told."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,9 @@ from datacentre.cli.citizen import Cid, read_cid
 from datacentre.cli.console import one_line_errors, print_json, print_table
 from datacentre.cli.extract import Consumer, Purpose
 from datacentre.settings import from_environment
+
+if TYPE_CHECKING:
+    from sharing.readers import Reading
 
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of a table")]
 
@@ -43,6 +46,10 @@ def who_read(cid: Cid, json: Json = False) -> None:
     if json:
         print_json(found)
         return
+    print_readings(found)
+
+
+def print_readings(found: "list[Reading]") -> None:
     columns = ["at", "consumer", "purpose", "what", "of", "fields", "refused", "certain"]
     rows = [
         [r.at, r.consumer, r.purpose, r.action, r.dataset, ", ".join(r.fields), r.is_refused, r.is_certain]

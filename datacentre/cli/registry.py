@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datacentre.cli import registry_review
+from datacentre.cli.citizen import Cid, asked_pseudonym
 from datacentre.cli.console import err, one_line_errors, out, print_json, print_table
-from datacentre.cli.identifier import asked_pseudonym
 from datacentre.errors import ContractError
 from datacentre.settings import Settings, from_environment
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Golden records: what is believed of each person, from which event, and why. Restricted zone.")
 app.add_typer(registry_review.app)
-Cid = Annotated[str, typer.Option(help="must be `-`: asked for, or read from standard input, never an argument")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of tables")]
 
 
@@ -92,7 +91,7 @@ def _store(settings: Settings) -> "Iterator[GoldenStore]":
 
 
 def _asked(settings: Settings, store: "GoldenStore", cid: str) -> "Person":
-    person = store.find(asked_pseudonym(settings, "--cid", cid))
+    person = store.find(asked_pseudonym(settings, cid))
     if person is None:
         raise ContractError("the registry doesn't know this number: no confirmed record of civil registration names it")
     return person

@@ -1,5 +1,6 @@
 """`trace`: from a cell of a mart back to the agency's file or request; of a person, where she is."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,15 +48,22 @@ def trace(
 
 
 def _print_places(person: str, json: bool) -> None:
-    from datacentre.cli.identifier import asked_pseudonym
+    from datacentre.cli.citizen import asked_pseudonym
+    from datacentre.cli.persons import print_readings
     from datacentre.stages.person_trace import places_of
+    from sharing.readers import readings_of_person, releases_holding
 
     settings = from_environment()
-    found = places_of(settings, asked_pseudonym(settings, "--person", person))
+    found = places_of(settings, asked_pseudonym(settings, person, "--person"))
+    released = releases_holding(settings, found.person_key)
+    read = readings_of_person(settings, found.person_key)
     if json:
-        print_json(found)
+        print_json({**asdict(found), "releases": released, "readings": read})
         return
     print_table(found.person_key, ["dataset", "rows"], [[name, rows] for name, rows in found.datasets.items()])
+    rows = [[held.consumer, held.release, held.mart, held.rows] for held in released]
+    print_table("Releases", ["consumer", "release", "mart", "rows"], rows)
+    print_readings(read)
 
 
 def _tree(traced: "Trace") -> Tree:

@@ -24,7 +24,7 @@ from sharing.mart_reader import MartReader, RowRequest
 from sharing.permission import Permission
 from sharing.person_places import rows_of
 from sharing.pseudonyms import load_scope, rotate_scope
-from sharing.readers import Reading, Traces, readings_of
+from sharing.readers import Held, Reading, Traces, readings_of, releases_holding
 from sharing.releases.release import releases_of
 from tests.unit.sharing.centre import CASES, COLUMNS, NOBODY, PEMA, Centre
 from tests.unit.sharing.releases import House, visit
@@ -104,6 +104,12 @@ def test_what_nobody_can_look_into_any_more_is_said_to_be_uncertain(centre: Cent
     assert readings(centre, person_key) == []
     shutil.rmtree(releases_of(centre.settings.home, "rcsc") / "1")
     assert [r.is_certain for r in readings(centre, person_key)] == [False]
+
+
+def test_releases_that_hold_her_are_named(centre: Centre, person_key: str) -> None:
+    assert releases_holding(centre.settings, person_key) == [Held("rcsc", 1, CASES, 1)]
+    nobody = load_or_create(centre.settings.home, True).pseudonym(NOBODY)
+    assert releases_holding(centre.settings, nobody) == []
 
 
 def test_a_token_is_found_in_text_and_in_lists(tmp_path: Path) -> None:
