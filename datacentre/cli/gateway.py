@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from datacentre.cli.console import one_line_errors, out, print_json, print_table
+from datacentre.cli.api_keys import KeyKind
+from datacentre.cli.console import one_line_errors
 from datacentre.settings import from_environment
 
 keys = typer.Typer(no_args_is_help=True, help="Keys with which agencies push records to the gateway.")
+_KEYS = KeyKind("Gateway keys", "agency", "streams")
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of text")]
 
 
@@ -44,11 +46,7 @@ def create(
     settings = from_environment()
     streams = tuple(choose(load_contracts(settings.schemas), stream))
     key, text = create_key(gateway_keys(settings.home), agency, streams, days, datetime.now(UTC))
-    if json:
-        print_json({"id": key.id, "agency": agency, "streams": streams, "expires_at": key.expires_at, "key": text})
-        return
-    out.print(f"key {key.id} of {agency} for {', '.join(streams)}, until {key.expires_at:%Y-%m-%d}; shown this once:")
-    out.print(text, markup=False, highlight=False)
+    _KEYS.print_new(key, text, json)
 
 
 @keys.command("list")
@@ -57,22 +55,7 @@ def list_(json: Json = False) -> None:
     """Keys by id, with what each may write and until when."""
     from connectors.sources.gateway.keys import gateway_keys
 
-    now = datetime.now(UTC)
-    rows: list[dict[str, object]] = [
-        {
-            "id": key.id,
-            "agency": key.agency,
-            "streams": ", ".join(key.streams),
-            "expires": f"{key.expires_at:%Y-%m-%d}",
-            "state": key.state(now),
-        }
-        for key in gateway_keys(from_environment().home).read()
-    ]
-    if json:
-        print_json(rows)
-        return
-    columns = ["id", "agency", "streams", "expires", "state"]
-    print_table("Gateway keys", columns, [[row[c] for c in columns] for row in rows])
+    _KEYS.print_all(gateway_keys(from_environment().home).read(), json)
 
 
 @keys.command("revoke")
@@ -81,5 +64,4 @@ def revoke(identity: Annotated[str, typer.Argument(metavar="ID", help="as `list`
     """Refuse a key from its next request on."""
     from connectors.sources.gateway.keys import gateway_keys
 
-    key = gateway_keys(from_environment().home).revoke(identity, datetime.now(UTC))
-    out.print(f"key {key.id} of {key.agency} is revoked")
+    _KEYS.print_revoked(gateway_keys(from_environment().home).revoke(identity, datetime.now(UTC)))

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from datacentre.cli.console import one_line_errors, out, print_json, print_table
+from datacentre.cli.api_keys import KeyKind
+from datacentre.cli.console import one_line_errors
 from datacentre.errors import ContractError
 from datacentre.settings import from_environment
 
 keys = typer.Typer(no_args_is_help=True, help="Keys with which consumers read what their agreements give.")
+_KEYS = KeyKind("Access keys", "consumer", "purposes")
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of text")]
 
 
@@ -50,12 +52,7 @@ def create(
     if consumer not in agreements:
         raise ContractError(f"no agreement with {consumer!r}; there are {', '.join(agreements) or 'none'}")
     key, text = create_access_key(access_keys(settings.home), agreements[consumer], purpose, days, datetime.now(UTC))
-    if json:
-        said = {"id": key.id, "consumer": consumer, "purposes": purpose, "expires_at": key.expires_at, "key": text}
-        print_json(said)
-        return
-    out.print(f"key {key.id} of {consumer} for {', '.join(purpose)}, until {key.expires_at:%Y-%m-%d}; shown this once:")
-    out.print(text, markup=False, highlight=False)
+    _KEYS.print_new(key, text, json)
 
 
 @keys.command("list")
@@ -64,22 +61,7 @@ def list_(json: Json = False) -> None:
     """Keys by id, with what each may read for and until when."""
     from sharing.access_keys import access_keys
 
-    now = datetime.now(UTC)
-    rows: list[dict[str, object]] = [
-        {
-            "id": key.id,
-            "consumer": key.consumer,
-            "purposes": ", ".join(key.purposes),
-            "expires": f"{key.expires_at:%Y-%m-%d}",
-            "state": key.state(now),
-        }
-        for key in access_keys(from_environment().home).read()
-    ]
-    if json:
-        print_json(rows)
-        return
-    columns = ["id", "consumer", "purposes", "expires", "state"]
-    print_table("Access keys", columns, [[row[c] for c in columns] for row in rows])
+    _KEYS.print_all(access_keys(from_environment().home).read(), json)
 
 
 @keys.command("revoke")
@@ -88,5 +70,4 @@ def revoke(identity: Annotated[str, typer.Argument(metavar="ID", help="as `list`
     """Refuse a key from its next request on."""
     from sharing.access_keys import access_keys
 
-    key = access_keys(from_environment().home).revoke(identity, datetime.now(UTC))
-    out.print(f"key {key.id} of {key.consumer} is revoked")
+    _KEYS.print_revoked(access_keys(from_environment().home).revoke(identity, datetime.now(UTC)))

@@ -9,24 +9,14 @@ from datacentre.contracts import Contract
 from datacentre.contracts.columns import landed_schema
 from datacentre.errors import ContractError
 from datacentre.located_yaml import LocatedYaml, Where
+from registry.golden.statements import ATTRIBUTES as STATED
 from sharing.agreements.document import AgreementDocument, MartGrantDocument
 from sharing.agreements.row_filter import check_row_filter
 from sharing.scoped_columns import stream_leaving
 from sharing.shared_marts import SharedMart
 
-ATTRIBUTES = (
-    "given_name",
-    "family_name",
-    "full_name",
-    "birth_date",
-    "sex",
-    "phone",
-    "permanent_gewog_code",
-    "village",
-    "residence_gewog_code",
-    "household_number",
-)
-"""What the registry can tell of a person."""
+ATTRIBUTES = tuple(name for name in STATED if name != "hospital_number")
+"""What the registry can tell of a person; the hospital's own number is nobody else's."""
 
 _TYPES = {
     pa.string(): "varchar",
