@@ -9,19 +9,25 @@ from pathlib import Path
 
 import duckdb
 
-RECORD = "stream_key, record_key"
 _COLUMNS = """stream_key text not null, kafka_partition integer not null, kafka_offset bigint not null,
     certificate_id bigint not null, record_key text not null, named_as text not null,
     field text not null, attribute text not null, asked_date date not null, was_known boolean not null,
     was_equal boolean not null, known_from_stream text"""
 ASKED_COLUMNS = tuple(part.split()[0] for part in _COLUMNS.split(","))
-TABLES = f"""
-create table if not exists asked_field ({_COLUMNS});
-create table if not exists asked_record (stream_key text, record_key text);
+_TABLES = f"""
+create table if not exists asked_field ({_COLUMNS}, asking_hash ubigint);
 create table if not exists asked_origin (origin uuid);
 """
-"""`asked_record`: of which cases rows came, went or changed since the last build. `asked_origin`: which work database
-they come from; each has one of its own."""
+TABLES = f"""{_TABLES}
+create table if not exists asked_record (stream_key text, record_key text);
+"""
+"""`asking_hash` stands for a whole row. `asked_origin`: which work database the rows come from. `asked_record`: of
+which cases rows came, went or changed since the last build."""
+WORK_TABLES = f"""{_TABLES}
+create table if not exists asked_new ({_COLUMNS}, asking_hash ubigint);
+create table if not exists asked_gone (asking_hash ubigint, stream_key text, record_key text);
+"""
+"""`asked_new`, `asked_gone`: rows that came and went since the copy followed."""
 
 
 def follow_askings(copy: Path, work: Path) -> None:
@@ -34,13 +40,14 @@ def follow_askings(copy: Path, work: Path) -> None:
         if not work.exists():
             return
         with _attached(connection, work):
-            is_changed = connection.execute("select exists (from work.asked_record)").fetchall() == [(True,)]
             if connection.execute("from asked_origin").fetchall() != _origin(connection):
                 _take_all(connection)
-            elif is_changed:
-                _take_changed(connection)
-            if is_changed:
-                connection.execute("delete from work.asked_record")
+            else:
+                _take_news(connection)
+            connection.execute("begin")
+            connection.execute("delete from work.asked_new")
+            connection.execute("delete from work.asked_gone")
+            connection.execute("commit")
 
 
 def forget_asked_records(copy: Path) -> None:
@@ -65,22 +72,24 @@ def _origin(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
 
 def _take_all(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("begin")
-    connection.execute(f"insert into asked_record select distinct {RECORD} from asked_field")
-    connection.execute("delete from asked_field")
-    connection.execute(f"insert into asked_field select {', '.join(ASKED_COLUMNS)} from work.asked_field")
-    connection.execute(f"insert into asked_record select distinct {RECORD} from asked_field")
+    connection.execute("insert into asked_record select distinct stream_key, record_key from asked_field")
+    connection.execute("drop table asked_field")
+    connection.execute(TABLES)
+    connection.execute(f"insert into asked_field select {_ROW} from work.asked_field")
+    connection.execute("insert into asked_record select distinct stream_key, record_key from asked_field")
     connection.execute("delete from asked_origin")
     connection.execute("insert into asked_origin from work.asked_origin")
     connection.execute("commit")
 
 
-def _take_changed(connection: duckdb.DuckDBPyConnection) -> None:
+def _take_news(connection: duckdb.DuckDBPyConnection) -> None:
+    """May be done twice: what is new goes out before it comes in."""
+    news = "select {0} from work.asked_new union select {0} from work.asked_gone"
     connection.execute("begin")
-    connection.execute("create or replace temp table changed as select distinct * from work.asked_record")
-    connection.execute(f"delete from asked_field where ({RECORD}) in (from changed)")
-    connection.execute(
-        f"""insert into asked_field select {", ".join(ASKED_COLUMNS)} from work.asked_field
-        where ({RECORD}) in (from changed)"""
-    )
-    connection.execute("insert into asked_record from changed")
+    connection.execute(f"delete from asked_field where asking_hash in ({news.format('asking_hash')})")
+    connection.execute(f"insert into asked_field select {_ROW} from work.asked_new")
+    connection.execute(f"insert into asked_record {news.format('stream_key, record_key')}")
     connection.execute("commit")
+
+
+_ROW = f"{', '.join(ASKED_COLUMNS)}, asking_hash"

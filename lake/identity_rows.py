@@ -12,7 +12,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from datacentre.control.identity import PLACING, Event, events, newest_event
-from datacentre.control.identity_state import STATE_KINDS, IdentityState, fold
+from datacentre.control.identity_state import ALIAS_KINDS, IdentityState, fold
 
 _TABLES = """
 create table if not exists person_link (
@@ -51,7 +51,7 @@ def follow_identity(connection: duckdb.DuckDBPyConnection, control: sa.Engine) -
         followed = 0
     if number > followed:
         placed = [e for e in events(control, PLACING, after=followed) if e.number <= number]
-        state = fold(e for e in events(control, STATE_KINDS) if e.number <= number)
+        state = fold(e for e in events(control, ALIAS_KINDS) if e.number <= number)
         _follow_aliases(connection, state, number)
         _follow_links(connection, placed, number)
         connection.execute("delete from followed_event")

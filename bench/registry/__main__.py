@@ -26,7 +26,7 @@ Run = dict[str, float]
 def registry(
     history: Annotated[int, typer.Option(min=100_000, help="events of the larger registry")] = 5_000_000,
     increment: Annotated[int, typer.Option(min=1_000, help="events in one increment")] = 10_000,
-    increments: Annotated[int, typer.Option(min=1)] = 7,
+    increments: Annotated[int, typer.Option(min=1, help="twelve fill a whole part of the tables")] = 12,
     home: Annotated[Path, typer.Option(help="emptied first; takes 8 GB")] = Path("var/registry-bench"),
 ) -> None:
     """Prints seconds and memory, medians over the increments, and keeps them in docs/bench/registry.json.

@@ -1,12 +1,14 @@
 """One refresh in a process of its own, so that its memory is its own; prints JSON."""
 
 import json
+import logging
 import resource
 import sys
 import time
 from pathlib import Path
 
 from datacentre.contracts import load_contracts
+from datacentre.control.store import opened
 from datacentre.settings import from_environment
 from lake.certified_rows import certified_file
 from registry.golden.mapping import load_mapping
@@ -18,9 +20,11 @@ def run(home: Path) -> dict[str, float]:
     settings = from_environment({"DATACENTRE_HOME": str(home)})
     contracts = load_contracts(settings.schemas)
     mapping = load_mapping(settings.schemas, contracts)
-    begun, used = time.monotonic(), time.process_time()
-    done = refresh(home, settings.lake, certified_file(settings.marts), mapping, contracts)
-    seconds, cpu = time.monotonic() - begun, time.process_time() - used
+    logging.getLogger("splink").setLevel(logging.ERROR)
+    with opened(settings.control_url) as control:
+        begun, used = time.monotonic(), time.process_time()
+        done = refresh(home, settings.lake, certified_file(settings.marts), mapping, contracts, control)
+        seconds, cpu = time.monotonic() - begun, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
         "seconds": seconds,

@@ -1,6 +1,6 @@
 """Events of identity: who was found or decided to be whom. They are appended and numbered, never changed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -89,6 +89,13 @@ def events_in(connection: sa.Connection, kinds: Iterable[Kind] = tuple(Kind), af
     c = identity_event.c
     query = sa.select(identity_event).where(c.number > after, c.kind.in_(list(kinds))).order_by(c.number)
     return [_event(row) for row in connection.execute(query).mappings()]
+
+
+def numbered(engine: sa.Engine, numbers: Collection[int]) -> list[Event]:
+    """The events of these numbers, in order."""
+    query = sa.select(identity_event).where(identity_event.c.number.in_(numbers)).order_by(identity_event.c.number)
+    with engine.connect() as connection:
+        return [_event(row) for row in connection.execute(query).mappings()]
 
 
 def _newest(connection: sa.Connection) -> int:

@@ -7,10 +7,16 @@ stays.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from datacentre.control.identity import MERGING, Event, Kind
+import sqlalchemy as sa
 
-STATE_KINDS = (*MERGING, Kind.UNMERGED, Kind.REVIEW_OPENED, Kind.REVIEW_DIFFERENT)
+from datacentre.control.identity import MERGING, Event, Kind, events, numbered
+
+ALIAS_KINDS = (*MERGING, Kind.UNMERGED)
+"""All that the aliases depend on."""
+STATE_KINDS = (*ALIAS_KINDS, Kind.REVIEW_OPENED, Kind.REVIEW_DIFFERENT)
 """All that the state depends on: the placing events say of a record what it says itself."""
+APART_KINDS = (*ALIAS_KINDS, Kind.SPLIT, Kind.REVIEW_DIFFERENT)
+"""What `kept_apart` depends on, besides the reviews that decisions are about."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +33,12 @@ class IdentityState:
         return self.aliases.get(known_key, known_key)
 
 
-def fold(events: Iterable[Event]) -> IdentityState:
+def fold(told: Iterable[Event]) -> IdentityState:
     """The state after these events, which come in order."""
     merges: dict[int, Event] = {}
     reviews: dict[int, Event] = {}
     decided: dict[int, Event] = {}
-    for event in events:
+    for event in told:
         if event.kind in MERGING:
             merges[event.number] = event
         if event.kind is Kind.UNMERGED and event.about is not None:
@@ -63,10 +69,14 @@ def _aliases(merges: Iterable[Event]) -> dict[str, str]:
     return into
 
 
-def kept_apart(events: Iterable[Event]) -> frozenset[frozenset[str]]:
-    """Pairs of pseudonyms that somebody has said are two persons, last; no program makes them one again."""
-    told = list(events)
-    by_number = {event.number: event for event in told}
+def kept_apart(engine: sa.Engine) -> frozenset[frozenset[str]]:
+    """Pairs of pseudonyms that somebody has said are two persons, last; no program makes them one again.
+
+    Costs what was decided, not what was linked.
+    """
+    told = events(engine, APART_KINDS)
+    reviewed = [e.about for e in told if e.kind is Kind.REVIEW_DIFFERENT and e.about is not None]
+    by_number = {event.number: event for event in (*told, *numbered(engine, reviewed))}
     apart: set[frozenset[str]] = set()
     for event in told:
         meant = by_number.get(event.about or 0, event) if event.kind is Kind.UNMERGED else event

@@ -13,19 +13,28 @@ from operator import itemgetter
 
 import duckdb
 
-from lake.asked_rows import ASKED_COLUMNS, RECORD, TABLES
+from lake.asked_rows import ASKED_COLUMNS, WORK_TABLES
 from registry.golden.mapping import PersonMapping
 
 
 def make_asked_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """`asked_field` of the work database says whom a row is about, too, by a hash of 64 bits."""
-    connection.execute(TABLES)
+    connection.execute(WORK_TABLES)
     connection.execute("alter table asked_field add column if not exists person_hash ubigint")
-    connection.execute("insert into asked_origin select uuid() where not exists (from asked_origin)")
 
 
-def note_askings(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping) -> None:
-    """Decide anew for everybody of `asked_person`; `spoken` holds all statements of theirs."""
+def hand_over_all(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have `follow_askings` take every row the next time, instead of those that are noted as new or gone."""
+    for table in ("asked_new", "asked_gone", "asked_origin"):
+        connection.execute(f"delete from {table}")
+    connection.execute("insert into asked_origin select uuid()")
+
+
+def note_askings(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping, is_first: bool) -> None:
+    """Decide anew for everybody of `asked_person`; `spoken` holds all statements of theirs.
+
+    What was new or went is noted for `follow_askings`, unless it takes all rows of this first refresh anyway.
+    """
     questions = [*_questions(mapping)]
     connection.execute(
         """create or replace temp table question (stream_no integer, role_no integer, attribute_no integer,
@@ -35,14 +44,43 @@ def note_askings(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping) 
     connection.execute(_numbered(questions))
     connection.execute("create or replace temp table submitted as " + " union all ".join(_submitted(questions)))
     connection.execute(_FIRST)
-    connection.execute(_ASKING)
-    hers = "where person_hash in (select hash(person_key) from asked_person)"
+    whole = f"hash(person_hash, {', '.join(ASKED_COLUMNS)})"
+    connection.execute(f"create or replace temp table asking as select *, {whole} as asking_hash from ({_ASKING})")
+    connection.execute(
+        """create or replace temp table asked_before as select rowid as place, asking_hash from asked_field
+        where person_hash in (select hash(person_key) from asked_person)"""
+    )
+    connection.execute("create or replace temp table gone as from asked_before anti join asking using (asking_hash)")
+    connection.execute("delete from asking where asking_hash in (select asking_hash from asked_before)")
+    rows = f"{', '.join(ASKED_COLUMNS)}, asking_hash"
     connection.execute("begin")
-    connection.execute(f"insert into asked_record select distinct {RECORD} from asked_field {hers}")
-    connection.execute(f"delete from asked_field {hers}")
-    connection.execute(f"insert into asked_field by name select {', '.join(ASKED_COLUMNS)}, person_hash from asking")
-    connection.execute(f"insert into asked_record select distinct {RECORD} from asking")
+    _take_out(connection)
+    connection.execute(f"insert into asked_field by name select {rows}, person_hash from asking")
+    if not is_first:
+        connection.execute(f"insert into asked_new by name select {rows} from asking")
     connection.execute("commit")
+
+
+def forget_askings(connection: duckdb.DuckDBPyConnection, person_key: str) -> None:
+    """Of a person who is erased; within the caller's transaction."""
+    connection.execute(
+        """create or replace temp table gone as select rowid as place, asking_hash from asked_field
+        where person_hash = hash($1::text)""",
+        [person_key],
+    )
+    _take_out(connection)
+
+
+def _take_out(connection: duckdb.DuckDBPyConnection) -> None:
+    """The rows of `gone`, of which there are few."""
+    if connection.execute("select exists (from gone)").fetchall() == [(False,)]:
+        return
+    connection.execute(
+        """insert into asked_gone select asking_hash, stream_key, record_key from asked_field
+        where rowid in (select place from gone)"""
+    )
+    connection.execute("delete from asked_field where rowid in (select place from gone)")
+    connection.execute("delete from asked_new where asking_hash in (select asking_hash from gone)")
 
 
 Question = tuple[int, int, int, str, str, str | None, str, str]
@@ -125,7 +163,6 @@ group by person_hash, record_hash, attribute_no
 """What a record gives once for all members of a list is asked of the applicant."""
 
 _ASKING = """
-create or replace temp table asking as
 with known_here as (
     select first_submitted.*, known.learned as here_at, known.value_hash as here_value
     from first_submitted asof left join submitted as known

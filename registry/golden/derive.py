@@ -41,8 +41,9 @@ def derive_statements(
 ) -> None:
     """Leave the statements of `touched_record` as they now are, as temporary table `restated`.
 
-    `draft` holds what they were; of what stays in it nothing is read again.
+    `draft` holds what they were; of what stays in it nothing is read again. `said_before` keeps that.
     """
+    connection.execute("create or replace temp table said_before as from draft")
     connection.execute(
         """create or replace temp table touched_person as
         select resolved_key as person_key from draft where resolved_key is not null"""
@@ -53,9 +54,25 @@ def derive_statements(
 
 
 def replace_statements(connection: duckdb.DuckDBPyConnection) -> None:
-    """Put `restated` into `statement`; leaves `touched_person`, everybody of whom the records spoke or speak."""
-    connection.execute("delete from statement where record_hash in (from touched_record)")
-    connection.execute("insert into statement by name from restated")
+    """Put `restated` into `statement`; leaves `touched_person`, everybody of whom the records spoke or speak.
+
+    A record that lost nothing gets only what is new.
+    """
+    connection.execute(
+        """create or replace temp table replaced_record as
+        select distinct record_hash from (from said_before except from restated)"""
+    )
+    connection.execute("delete from statement where record_hash in (from replaced_record)")
+    connection.execute(
+        """insert into statement by name
+        with said_on as (
+            from restated anti join replaced_record using (record_hash)
+            where record_hash in (select record_hash from said_before)
+        )
+        from restated where record_hash in (from replaced_record)
+            or record_hash not in (select record_hash from said_before)
+        union all by name (from said_on except from said_before)"""
+    )
     connection.execute(
         """create or replace temp table touched_person as
         select person_key from touched_person union

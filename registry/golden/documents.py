@@ -23,9 +23,10 @@ def write_documents(connection: duckdb.DuckDBPyConnection, store: GoldenStore, k
         "select person_key from asked_person where person_key not in (select person_key from taken)"
     ).fetchall()
     store.remove(person_key for (person_key,) in gone)
-    store.write((person, document.encode(), bool(conflicts)) for person, document, conflicts in _documents(connection))
-    store.place_members(HouseholdMember(*row) for row in _members(connection))
-    return len(connection.execute("select distinct person_key from taken").fetchall())
+    documents = ((person, text.encode(), bool(conflicts)) for person, text, conflicts in _documents(connection))
+    written = store.write(documents)
+    store.place_members(sorted(written), (HouseholdMember(*row) for row in _members(connection)))
+    return len(written)
 
 
 def _name_households(connection: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:

@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from datacentre.file_lock import locked
+from registry.golden.asked import forget_askings
 from registry.golden.mapping import PersonMapping
-from registry.golden.refresh import lock_file, opened_work, tell_pending
-from registry.golden.shelf import opened_shelf, shelf_file
+from registry.golden.refresh import lock_file, opened_work, shelve_rest, tell_pending
+from registry.golden.shelf import shelf_file
 from registry.golden.statements import work_file
 from registry.golden.store import golden_file, writing
 from registry.identity.tables import forget_keys
@@ -62,13 +63,12 @@ def _delete(work: duckdb.DuckDBPyConnection, home: Path, person_key: str, own: O
     count = work.execute(f"delete from statement where {_HERS}", given).fetchall()[0][0]
     for table in ("registered", "pending"):
         work.execute(f"delete from {table} where person_key = $person", given)
+    forget_askings(work, person_key)
     forget_keys(work, person_key)
     work.execute("insert into unshelved from touched_record")
     work.execute("commit")
-    work.execute("create or replace temp table restated as from statement where record_hash in (from touched_record)")
-    with opened_shelf(home, work) as shelf:
-        shelf.put("restated")
-    work.execute("delete from unshelved")
+    shelve_rest(work, home)
+    work.execute("delete from shelved_at where subject = (hash($person) >> 1)::bigint", given)
     return int(count)
 
 

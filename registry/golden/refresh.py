@@ -23,7 +23,7 @@ from datacentre.pseudonym import load_or_create
 from lake.asked_rows import follow_askings
 from lake.certified_rows import CATALOG
 from lake.identity_rows import aliases, followed_event, make_identity_tables
-from registry.golden.asked import make_asked_tables, note_askings
+from registry.golden.asked import hand_over_all, make_asked_tables, note_askings
 from registry.golden.changes import note_changes
 from registry.golden.derive import derive_statements, replace_statements
 from registry.golden.documents import write_documents
@@ -37,7 +37,7 @@ from registry.identity.resolve import Resolver
 _MEMORY = "2GB"
 _THREADS = 2
 _SQLITE = ("", "-wal", "-shm")
-_GENERATION = 3
+_GENERATION = 4
 """To be raised where this code would make other tables of the same rows; they are then made anew."""
 _AT_ONCE = 60_000
 """Persons whose golden records are made together; it bounds the memory."""
@@ -144,7 +144,7 @@ def _state(
     control: sa.Engine | None,
 ) -> int:
     """The statements of what has changed, whole or not at all; how many rows were looked at."""
-    _shelve_rest(connection, home)
+    shelve_rest(connection, home)
     connection.execute("begin")
     is_changed = note_changes(connection, mapping, contracts, datetime.now(UTC).date())
     if not is_changed and (control is None or newest_event(control) == followed_event(connection)):
@@ -183,12 +183,12 @@ def _touch_nothing(connection: duckdb.DuckDBPyConnection) -> None:
     """As a refresh leaves its tables where only events of identity are new."""
     connection.execute("create or replace temp table touched_record (record_hash ubigint)")
     connection.execute("create or replace temp table touched_person (person_key text)")
-    for empty, like in (("restated", "statement"), ("row_of_record", "heard")):
+    for empty, like in (("restated", "statement"), ("said_before", "statement"), ("row_of_record", "heard")):
         connection.execute(f"create or replace temp table {empty} as from {like} limit 0")
 
 
-def _shelve_rest(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
-    """Bring the shelf to the statements, after a refresh that was cut short."""
+def shelve_rest(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
+    """Bring the shelf to the statements of `unshelved`; a refresh that was cut short has left its own there."""
     count = _count(connection, "unshelved")
     if count > _MANY:
         with opened_shelf(home, connection) as shelf:
@@ -203,8 +203,8 @@ def _shelve_rest(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
     connection.execute("delete from unshelved")
 
 
-def _register(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping, statements: str) -> None:
-    """Note whom statements of confirmed cases name in a role that registers, and whom `registered` doesn't have yet."""
+def _note_registering(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping, statements: str) -> None:
+    """`registering`: whom statements of confirmed cases name in a role that registers."""
     roles = ", ".join(
         f"('{key}', '{name}')"
         for key, stream in mapping.streams.items()
@@ -212,16 +212,30 @@ def _register(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping, sta
         if role.registers
     )
     connection.execute(
-        f"""create or replace temp table newly_registered as select distinct resolved_key as person_key
+        f"""create or replace temp table registering as select distinct resolved_key as person_key
         from {statements}
         where is_confirmed and resolved_key is not null and (stream_key, named_as) in ({roles})"""
     )
+
+
+def _register(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping, statements: str) -> None:
+    """Note whom these statements register and `registered` doesn't have yet."""
+    _note_registering(connection, mapping, statements)
     # The large table is looked through once for the few, not the other way round.
     connection.execute(
-        """delete from newly_registered where person_key in
-        (select person_key from registered where person_key in (from newly_registered))"""
+        """delete from registering where hash(person_key) in
+        (select person_hash from registered where person_hash in (select hash(person_key) from registering))"""
     )
-    connection.execute("insert into registered from newly_registered")
+    connection.execute("insert into registered select person_key, hash(person_key) from registering")
+
+
+def _unregister(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping) -> None:
+    """Take out whoever of `asked_person` no statement of `spoken` registers any more."""
+    _note_registering(connection, mapping, "spoken")
+    connection.execute(
+        """delete from registered where person_hash in
+        (select hash(person_key) from (from asked_person except from registering))"""
+    )
 
 
 def tell_pending(connection: duckdb.DuckDBPyConnection, home: Path, mapping: PersonMapping) -> tuple[int, int]:
@@ -234,11 +248,12 @@ def tell_pending(connection: duckdb.DuckDBPyConnection, home: Path, mapping: Per
     with opened_shelf(home, connection) as shelf, writing(home) as store:
         if not is_told:
             store.clear()
+            hand_over_all(connection)
         store.set_aliases(aliases(connection))
         for _ in _parts(connection, count):
             _gather(connection, shelf, count)
-            note_askings(connection, mapping)
-            connection.execute("delete from registered where person_key in (from asked_person)")
+            note_askings(connection, mapping, is_first=not is_told)
+            _unregister(connection, mapping)
             _register(connection, mapping, "spoken")
             believe(connection, mapping)
             written += write_documents(connection, store, load_or_create(home, is_in_use=True))

@@ -84,9 +84,10 @@ case, -1 where it refuses it. Hashes are of 64 bits: of five million events two 
 _OTHERS = """
 create table if not exists followed (stream_key text, certificate_id bigint, kafka_partition integer,
     start_offset bigint, next_offset bigint);
-create table if not exists registered (person_key text not null);
+create table if not exists registered (person_key text not null, person_hash ubigint not null);
 create table if not exists pending (person_key text not null);
 create table if not exists unshelved (record_hash ubigint not null);
+create table if not exists shelved_at (record bigint not null, subject bigint not null);
 create table if not exists made_from (fingerprint text, is_told boolean);
 """
 
@@ -98,8 +99,10 @@ def work_file(home: Path) -> Path:
 def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Empty tables where there are none.
 
-    `followed` are the certified ranges behind them, `registered` the persons whom the registry knows. `pending` are
+    `followed` are the certified ranges behind them, `registered` the persons whom the registry knows, who are
+    looked for by the hash: keys are long, and all of them have to be read. `pending` are
     those whose golden records have still to be written, `unshelved` the records that the shelf doesn't have yet.
+    `shelved_at` says under which persons the shelf may have statements of a record, both by their numbers there.
     `made_from` says what the tables were made by, and whether the golden records are those of these tables.
     """
     for table in (TABLE, HEARD, _OTHERS):

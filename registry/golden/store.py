@@ -68,9 +68,9 @@ class GoldenStore:
     def count(self) -> int:
         return int(self._connection.execute("select count(*) from person").fetchone()[0])
 
-    def write(self, documents: Iterable[tuple[str, bytes] | tuple[str, bytes, bool]]) -> None:
+    def write(self, documents: Iterable[tuple[str, bytes] | tuple[str, bytes, bool]]) -> list[str]:
         """Add persons, or put them in the place of what was there: `person_key`, document, and whether it has
-        conflicts."""
+        conflicts. Returns whose they are."""
         conflicted: list[tuple[str]] = []
         agreed: list[tuple[str]] = []
 
@@ -79,14 +79,23 @@ class GoldenStore:
                 (conflicted if rest and rest[0] else agreed).append((person_key,))
                 yield person_key, document
 
-        self._connection.executemany("insert or replace into person values (?, ?)", noted())
+        self._connection.executemany(
+            "insert into person values (?, ?) on conflict (person_key) do update set document = excluded.document",
+            noted(),
+        )
         self._connection.executemany("delete from conflicted where person_key = ?", agreed)
         self._connection.executemany("insert or ignore into conflicted values (?)", conflicted)
-        self._connection.executemany("delete from member where person_key = ?", chain(agreed, conflicted))
+        return [key for (key,) in chain(agreed, conflicted)]
 
-    def place_members(self, members: Iterable[HouseholdMember]) -> None:
-        """After `write`, which takes the persons out of the households that they were in."""
-        self._connection.executemany("insert or replace into member values (?, ?, ?, ?)", map(astuple, members))
+    def place_members(self, person_keys: Iterable[str], members: Iterable[HouseholdMember]) -> None:
+        """The households that these persons are in, and no others; what is the same isn't written."""
+        now = {member.person_key: astuple(member) for member in members}
+        find = "select * from member where person_key = ?"
+        before = {row[0]: row for key in person_keys for row in self._connection.execute(find, (key,))}
+        gone = ((key,) for key in before.keys() - now.keys())
+        self._connection.executemany("delete from member where person_key = ?", gone)
+        changed = (row for key, row in now.items() if before.get(key) != row)
+        self._connection.executemany("insert or replace into member values (?, ?, ?, ?)", changed)
 
     def remove(self, person_keys: Iterable[str]) -> None:
         gone = [(key,) for key in person_keys]
@@ -123,6 +132,7 @@ def writing(home: Path) -> Iterator[GoldenStore]:
     os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
     connection = sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
+        connection.execute("pragma page_size = 8192")
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma secure_delete = on")
         connection.execute("pragma cache_size = -131072")  # 128 MB: pages of one change aren't written twice

@@ -26,7 +26,8 @@ def believe(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping) -> No
         select *, row_number() over (order by event_date, coalesce(event_time, 'infinity'::timestamptz), stream_key,
             source, event_id, named_as, list_position) as turn
         from spoken
-        where resolved_key in (select person_key from asked_person semi join registered using (person_key))"""
+        where resolved_key in (select person_key from asked_person
+            where hash(person_key) in (select person_hash from registered))"""
     )
     connection.execute(
         """create or replace temp table taken (person_key text, attribute text, value text, turn bigint, rank integer,

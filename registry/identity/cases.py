@@ -31,7 +31,7 @@ def follow_cases(connection: duckdb.DuckDBPyConnection, speakers: Speakers) -> l
     rows = connection.execute(
         """select stream_key, kafka_partition, kafka_offset, case_key, person_key from placed_row
         where linked_key is null and case_key is not null
-            and (person_key is null or person_key not in (select person_key from registered)
+            and (person_key is null or person_key not in (from known_person)
                 or list_contains(placed_numbers, person_key))
         order by all"""
     ).fetchall()
@@ -64,7 +64,7 @@ def open_cases(connection: duckdb.DuckDBPyConnection) -> list[Case]:
         where is_telling and (
             case when case_key is not null then record_hash in (from again) and linked_key = final_key
                 when coalesce(person_key, number) is null then true
-                else coalesce(person_key, number) not in (select person_key from registered)
+                else coalesce(person_key, number) not in (from known_person)
                     or row(record_hash, coalesce(person_key, number)) in (select row(record_hash, person_key)
                         from contradiction) end)"""
     )

@@ -140,9 +140,9 @@ def _sample(connection: duckdb.DuckDBPyConnection, speakers: Speakers) -> tuple[
     )
 
 
-def compared(connection: duckdb.DuckDBPyConnection, rows: str, record_id: str, prefix: str) -> pa.Table:
-    """What the linker compares of such rows."""
-    columns = ", ".join(COMPARED)
+def compared(connection: duckdb.DuckDBPyConnection, rows: str, record_id: str, prefix: str, *others: str) -> pa.Table:
+    """What the linker compares of such rows, and other columns of theirs."""
+    columns = ", ".join((*COMPARED, *others))
     return connection.sql(f"select '{prefix}' || {record_id} as {RECORD_ID}, {columns} from {rows}").to_arrow_table()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import sqlalchemy as sa
 
-from datacentre.control.identity import Event, Kind, append, events
+from datacentre.control.identity import Event, Kind, append
 from datacentre.control.identity_state import kept_apart
 from datacentre.pseudonym import PseudonymKey
 from lake.identity_rows import follow_identity, followed_event
@@ -23,9 +23,9 @@ from registry.identity.cases import Case, Place, follow_cases, open_cases
 from registry.identity.judgement import Candidate, Judgement, Verdict, judge
 from registry.identity.known_model import KnownModel, compared, count, fitting_model, frequencies
 from registry.identity.tables import Speakers, make_tables, speakers
-from registry.identity.told_rows import SUBJECT, summed_up, tell
+from registry.identity.told_rows import SUBJECT, note_known, summed_up, tell
 from registry.linkage import Linkage, Thresholds
-from registry.linkage.roles import RECORD_ID
+from registry.linkage.roles import PAIRED, RECORD_ID
 
 _WHO = "linkage"
 _THRESHOLDS = Thresholds(linked=0.9999)
@@ -69,7 +69,7 @@ class Resolver:
         """Bring the statements to what others have decided; who is registered may be other persons then."""
         before = followed_event(self._connection)
         follow_identity(self._connection, self._control)
-        apply_events(self._connection, before)
+        apply_events(self._connection, self._shelf, before)
 
     def match(self) -> Resolved:
         """Match what is in doubt, and apply what comes of it."""
@@ -105,10 +105,11 @@ class Resolver:
         self._connection.execute("insert into touched_record from again")
         tell(self._connection, "called_again", "told_again")
         self._connection.execute("insert into told by name from told_again")
+        note_known(self._connection)
 
     def _judge(self, cases: Sequence[Case], model: KnownModel) -> dict[Case, Judgement]:
         scored = self._scored(model)
-        apart = kept_apart(events(self._control))
+        apart = kept_apart(self._control)
         judged = {}
         for case in cases:
             own = case.founded_key or self._founding_key(case)
@@ -122,10 +123,9 @@ class Resolver:
         if not count(self._connection, "candidate"):
             return {}
         self._gather()
-        persons = compared(self._connection, f"({summed_up('candidate_row', 'resolved_key')})", "resolved_key", "p")
-        asked = compared(
-            self._connection, "(from open_case semi join candidate using (record_hash))", "record_hash", "c"
-        )
+        persons = compared(self._connection, f"({self._of_candidates()})", "resolved_key", "p", PAIRED)
+        own = f"(select *, [record_hash::text] as {PAIRED} from open_case semi join candidate using (record_hash))"
+        asked = compared(self._connection, own, "record_hash", "c", PAIRED)
         fitted = model.among(count(self._connection, "registered"))
         if not persons.num_rows:
             return {}
@@ -135,6 +135,13 @@ class Resolver:
             sides = sorted((row[f"{RECORD_ID}_l"], row[f"{RECORD_ID}_r"]))
             found.setdefault(int(sides[0][1:]), []).append((sides[1][1:], row["match_probability"]))
         return found
+
+    @staticmethod
+    def _of_candidates() -> str:
+        """SQL of what is known of each candidate, with the cases that she is a candidate of."""
+        return f"""select person.*, {PAIRED} from ({summed_up("candidate_row", "resolved_key")}) as person
+            join (select subject, list(record_hash::text) as {PAIRED} from candidate group by subject) as candidate
+            on candidate.subject = {SUBJECT.format("resolved_key")}"""
 
     def _gather(self) -> None:
         """`candidate_row`: what is known of the candidates under their own numbers."""

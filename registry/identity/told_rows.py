@@ -51,6 +51,17 @@ def tell(connection: duckdb.DuckDBPyConnection, statements: str, target: str) ->
     connection.unregister("spelt")
 
 
+def note_known(connection: duckdb.DuckDBPyConnection) -> None:
+    """`known_person`: the registered among whom `told` speaks of, so that the large table is read once."""
+    connection.execute(
+        """create or replace temp table known_person as
+        with named as (select person_key from told union select resolved_key from told), known as (
+            select person_hash from registered where person_hash in (select hash(person_key) from named)
+        )
+        select person_key from named where hash(person_key) in (from known)"""
+    )
+
+
 def summed_up(rows: str, by: str) -> str:
     """SQL of one row per value of `by`: the newest that was said of each thing, of what is confirmed where there is."""
     newest = ", ".join(f"arg_max({c}, row(is_firm, {ORDER.format('')})) as {c}" for c in COMPARED)

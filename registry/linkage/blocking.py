@@ -9,7 +9,7 @@ from splink import block_on
 from splink.blocking_rule_library import CustomRule
 from splink.internals.blocking_rule_creator import BlockingRuleCreator
 
-from registry.linkage.roles import RECORD_ID, TOKENS, Roles
+from registry.linkage.roles import PAIRED, RECORD_ID, TOKENS, Roles
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,11 @@ def rules(roles: Roles) -> list[BlockingRuleCreator]:
     if {"given_name", "surname"} <= roles.given:
         found.append(CustomRule("l.given_name = r.surname and l.surname = r.given_name"))
     return found
+
+
+def paired_rule() -> BlockingRuleCreator:
+    """Pairs that somebody else has found: their records share a text of the list `PAIRED`."""
+    return block_on(PAIRED, arrays_to_explode=[PAIRED])
 
 
 def training_rules(roles: Roles) -> Iterator[BlockingRuleCreator]:

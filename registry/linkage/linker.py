@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 from splink import DuckDBAPI, Linker, SettingsCreator
 
 from datacentre.errors import CheckFailed
-from registry.linkage.blocking import rules, sure_rules, training_rules
+from registry.linkage.blocking import paired_rule, rules, sure_rules, training_rules
 from registry.linkage.comparisons import comparisons
-from registry.linkage.roles import RECORD_ID, Roles
+from registry.linkage.roles import PAIRED, RECORD_ID, Roles
 from registry.linkage.smoothing import smoothed
 
 _RANDOM_PAIRS = 2e6
@@ -57,7 +57,8 @@ class Linkage:
     """One table to be searched for duplicates, or two to be linked; as `roles.columns` makes them.
 
     `frequencies` are tables of `<role>` and `tf_<role>`, the share of all records that have a value, where these are
-    few of many; a value that such a table lacks isn't weighed by its frequency.
+    few of many; a value that such a table lacks isn't weighed by its frequency. Where the tables have a column `PAIRED`
+    besides, lists of texts, only pairs of records that share one of them are scored.
     """
 
     def __init__(self, roles: Roles, tables: Sequence[pa.Table], frequencies: Mapping[str, pa.Table] | None = None):
@@ -98,9 +99,14 @@ class Linkage:
 
     def score(self, model: Model, least: float = _LEAST_PROBABILITY) -> pa.Table:
         """`record_id_l`, `record_id_r`, `match_probability` of the pairs that are at least so probable."""
-        linker = self._linker(dict(model.settings))
+        linker = self._linker({**model.settings, **self._pairing()})
         scored = linker.inference.predict(threshold_match_probability=least, warning_mode="never").as_pyarrow_table()
         return scored.select([f"{RECORD_ID}_l", f"{RECORD_ID}_r", "match_probability"])
+
+    def _pairing(self) -> dict[str, Any]:
+        if not all(PAIRED in table.column_names for table in self._tables):
+            return {}
+        return {"blocking_rules_to_generate_predictions": [paired_rule().create_blocking_rule_dict("duckdb")]}
 
     def _with_prior(self, linker: Linker) -> Model:
         """Take for the prior what the scores add up to, until the two agree (one more step of the maximisation)."""

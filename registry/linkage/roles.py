@@ -10,6 +10,7 @@ from datacentre.errors import ContractError
 
 RECORD_ID = "record_id"
 TOKENS = "name_tokens"
+PAIRED = "paired"
 
 
 @dataclass(frozen=True)

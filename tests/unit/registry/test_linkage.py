@@ -15,10 +15,11 @@ from datacentre.errors import CheckFailed, ContractError
 from datacentre.settings import from_environment
 from registry.linkage import Linkage, Roles, Thresholds
 from registry.linkage.clusters import clusters
-from registry.linkage.roles import RECORD_ID, columns
+from registry.linkage.roles import PAIRED, RECORD_ID, columns
 from registry.linkage.romanisation import name_key
 
 ROLES = Roles(full_name="name", birth_date="birth_date", sex="sex", contact="phone")
+_TEXTS = pa.list_(pa.string())
 _SPELLINGS = {"Tshering": "Tsering", "Dorji": "Dorjee", "Phuntsho": "Puntshok", "Choden": "Chhoden", "Yeshi": "Yeshey"}
 
 
@@ -77,6 +78,25 @@ def _quality(links: pa.Table, tables: list[pa.Table]) -> Quality:
     truth = {cid: cid for of_table in ids for cid in of_table}
     pairs = zip(links["record_id_l"].to_pylist(), links["record_id_r"].to_pylist(), strict=True)
     return of_pairs(pairs, truth, true_pairs(truth, ids))
+
+
+def test_only_pairs_that_somebody_else_found_are_scored(people: list[Person]) -> None:
+    tables = [columns(table, "id", ROLES, name_key) for table in (registry(people), visits(people))]
+    model = Linkage(ROLES, tables).train()
+    freely = {_ids(row): row["match_probability"] for row in Linkage(ROLES, tables).score(model).to_pylist()}
+    given = dict(sorted(freely.items())[::7])
+    left, right = zip(*given, strict=True)
+    of_left = {key: [visit for person, visit in given if person == key] for key in left}
+    paired = [
+        table.append_column(PAIRED, pa.array([pairs.get(key) for key in table[RECORD_ID].to_pylist()], _TEXTS))
+        for table, pairs in zip(tables, (of_left, {key: [key] for key in right}), strict=True)
+    ]
+    found = {_ids(row): row["match_probability"] for row in Linkage(ROLES, paired).score(model).to_pylist()}
+    assert found == pytest.approx(given)
+
+
+def _ids(row: dict[str, str]) -> tuple[str, str]:
+    return row["record_id_l"], row["record_id_r"]
 
 
 def test_published_duplicates_are_found(shared_data: Path) -> None:

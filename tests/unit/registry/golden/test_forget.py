@@ -1,9 +1,11 @@
 """Who is erased leaves the registry, and the bytes of its files."""
 
+import duckdb
 import numpy as np
 import pytest
 from small_lake import CID, DORJI, PEMA, SONAM, TRANSFER, VISIT, SmallLake, card, move, record, visit
 
+from lake.certified_rows import certified_file
 from lake.erase import erase_from_vault, find_traces
 from lake.person import Person, patterns_of
 from registry.golden.forget import forget_person
@@ -57,6 +59,18 @@ def test_no_byte_of_her_is_left(peopled: SmallLake) -> None:
         assert {text: registry_files_holding(peopled, text) for text in private} == {text: set() for text in private}
     key = peopled.key.pseudonym(PEMA)
     assert [row for row in peopled.statements("person_key, resolved_key") if key in row] == []
+
+
+def test_what_she_was_asked_goes_too(peopled: SmallLake) -> None:
+    assert {"CID-1", "V-1", "CID-2"} <= asked_cases(peopled)
+    erase(peopled)
+    peopled.refresh()
+    assert asked_cases(peopled) & {"CID-1", "V-1", "CID-2"} == {"CID-2"}
+
+
+def asked_cases(peopled: SmallLake) -> set[str]:
+    with duckdb.connect(str(certified_file(peopled.home / "marts")), read_only=True) as copy:
+        return {key for (key,) in copy.execute("select record_key from asked_field").fetchall()}
 
 
 def test_others_keep_what_is_theirs(peopled: SmallLake) -> None:

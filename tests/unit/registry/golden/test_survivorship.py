@@ -30,7 +30,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         make_tables(connection)
-        connection.execute(f"insert into registered values ('{PERSON}')")
+        connection.execute(f"insert into registered values ('{PERSON}', hash('{PERSON}'))")
         connection.execute(f"create temp table asked_person as select '{PERSON}' as person_key")
         yield connection
 
