@@ -6,9 +6,10 @@ silent null. The list of rule names is built only for rows that broke one.
 """
 
 import json
+import re
 from collections.abc import Iterable
 
-from datacentre.contracts import Contract, Field
+from datacentre.contracts import Contract, Field, RecordRule
 
 # RFC 3339, in years that every reader of the lake can hold: Python's dates end at 9999, zones shift them.
 _DATE = r"^[12]\d{3}-\d{2}-\d{2}$"
@@ -168,9 +169,16 @@ def _pseudonyms(contract: Contract) -> str:
     columns = []
     for field in contract.pseudonymised:
         name = quoted(field.name)
-        value = f"list_transform({name}, lambda x: {_hmac('x')})" if field.type == "array" else _hmac(name)
+        value = f"list_transform({name}, lambda x: {_hmac('x')})" if field.type == "array" else _hmac(_usable(field))
         columns.append(f",\n    {value} as {quoted(field.pseudonym_column or '')}")
     return "".join(columns)
+
+
+def _usable(field: Field) -> str:
+    """The value, or null where it is a person's number that doesn't match its pattern; over the relation `typed`."""
+    name = f"typed.{quoted(field.name)}"
+    is_bound = field.binding_pattern == field.pattern
+    return name if is_bound else f"case when not {_pattern_broken(field, name)} then {name} end"
 
 
 def _hmac(value: str) -> str:
@@ -218,7 +226,14 @@ def _content_rules(contract: Contract) -> Iterable[tuple[str, str]]:
     for field in contract.fields:
         yield from _field_rules(field)
     for rule in contract.record_rules:
-        yield rule.name, f"not coalesce(({rule.expression}), true)"
+        yield rule.name, f"not coalesce(({_over_usable(contract, rule)}), true)"
+
+
+def _over_usable(contract: Contract, rule: RecordRule) -> str:
+    """The rule's expression, to which a number that can't be used is a missing one."""
+    read = [f for f in contract.pseudonymised if re.search(rf"\b{f.name}\b", rule.expression)]
+    usable = ", ".join(f"{_usable(f)} as {quoted(f.name)}" for f in read if f.binding_pattern != f.pattern)
+    return f"select ({rule.expression}) from (select {usable})" if usable else rule.expression
 
 
 def _field_rules(field: Field) -> Iterable[tuple[str, str]]:
@@ -231,7 +246,7 @@ def _field_rules(field: Field) -> Iterable[tuple[str, str]]:
         allowed = ", ".join(literal(v) for v in field.allowed)
         bad = f"not list_has_all([{allowed}], {name})" if field.type == "array" else f"{name} not in ({allowed})"
         yield f"{field.name}.allowed", f"coalesce({bad}, false)"
-    if field.pattern is not None:
+    if field.binding_pattern is not None:
         yield f"{field.name}.pattern", f"coalesce({_pattern_broken(field, name)}, false)"
     if (bound := _out_of_range(field, name)) is not None:
         yield f"{field.name}.range", f"coalesce({bound}, false)"

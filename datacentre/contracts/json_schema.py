@@ -78,8 +78,8 @@ def _values(field: Field) -> dict[str, Any]:
         schema["maximum"] = most if field.maximum is None else field.maximum
     elif kind in _FORMATS:
         schema |= _time(field)
-    elif field.pattern is not None:
-        schema |= {"pattern": field.pattern, **_without(r"\n")}
+    elif field.binding_pattern is not None:
+        schema |= {"pattern": field.binding_pattern, **_without(r"\n")}
     elif kind == "string" and field.allowed is None:
         schema |= _without(r"\x00")
     return schema

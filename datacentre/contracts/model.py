@@ -65,6 +65,16 @@ class Field:
     def is_direct_identifier(self) -> bool:
         return self.classification == "direct_identifier"
 
+    @property
+    def binding_pattern(self) -> str | None:
+        """The pattern that a value has to match.
+
+        None also for a person's number that may be left out: one that doesn't match is as good as none. The record
+        lands without a pseudonym, and the registry looks for whom it speaks of.
+        """
+        may_be_missing = self.pseudonym_column is not None and self.type == "string" and not self.required
+        return None if may_be_missing else self.pattern
+
 
 @dataclass(frozen=True)
 class RecordRule:

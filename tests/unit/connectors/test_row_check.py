@@ -110,14 +110,24 @@ def test_the_local_day_is_the_country_s(splitter: Splitter, visit: Contract) -> 
 
 
 def test_all_broken_rules_are_named(splitter: Splitter, visit: Contract) -> None:
-    value = record(visit, age_years="44", event="died", cid="12", slot_minutes=900, remark="x")
+    value = record(visit, age_years="44", event="died", phone="12", slot_minutes=900, remark="x")
     assert broken(splitter, value) == [
         "record.unknown_field",
         "event.allowed",
-        "cid.pattern",
+        "phone.pattern",
         "age_years.type",
         "slot_minutes.range",
     ]
+
+
+def test_a_number_that_is_no_number_is_as_good_as_none(splitter: Splitter, visit: Contract) -> None:
+    parts = split(splitter, (VISIT, record(visit, cid="1140700012", patient_name="Pema")))
+    assert parts.landed["person_key"].to_pylist() == [None]
+    assert parts.vault["cid"].to_pylist() == ["1140700012"]
+    nothing_else = dict.fromkeys(("hospital_number", "patient_name"), ...)
+    assert broken(splitter, record(visit, cid="1140700012", **nothing_else)) == ["identity_present"]
+    assert broken(splitter, record(visit, cid="11407000123", **nothing_else)) == []
+    assert broken(splitter, record(visit, cid=11407000123, patient_name="Pema")) == ["cid.type"]
 
 
 @pytest.mark.parametrize(
