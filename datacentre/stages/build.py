@@ -32,10 +32,11 @@ LAKE_VERSIONS = "lake_versions"
 """In the detail of a build's outcome: by stream, the version of its landed table that the marts are pinned to."""
 _DECISION = "decision"
 _IDENTITY = "identity"
+_REGISTRY = "registry"
 
 
-def build(settings: Settings) -> Outcome:
-    """Run dbt over the certified ranges and swap the published version.
+def build(settings: Settings, with_registry: bool = True) -> Outcome:
+    """Run dbt over the certified ranges and swap the published version; the registry follows them first, or stays.
 
     Raises CheckFailed naming the model or test that failed, SourceUnavailable while another build
     runs; the version published before stays.
@@ -47,7 +48,8 @@ def build(settings: Settings) -> Outcome:
         decision = newest_decision(control)
         certified = certified_by_stream(control, contracts)
         follow_certificates(certified_file(settings.marts), settings.lake, contracts, certified)
-        keep_registry(settings, control, contracts)
+        if with_registry:
+            keep_registry(settings, control, contracts)
         nodes, identity = _run_models(settings, contracts, control)
         snapshots = {key: snapshot(settings.lake, contract, "landed") for key, contract in contracts.items()}
         pin(work_file(settings.marts), contracts, snapshots, certified)
@@ -70,6 +72,7 @@ def build(settings: Settings) -> Outcome:
                 LAST_CERTIFICATE: last,
                 _DECISION: decision,
                 _IDENTITY: identity,
+                _REGISTRY: with_registry,
                 LAKE_VERSIONS: {key: pinned.version for key, pinned in snapshots.items()},
                 "late": _late(settings, control, contracts, shown),
             },
@@ -78,12 +81,13 @@ def build(settings: Settings) -> Outcome:
     return outcome
 
 
-def is_built_to(settings: Settings, control: sa.Engine, decision: int) -> bool:
+def is_built_to(settings: Settings, control: sa.Engine, decision: int, with_registry: bool = True) -> bool:
     """Whether the marts were published from this decision or a later one, and from the newest event of identity, by the
-    models that there are now."""
+    models that there are now; and, if that matters, after the registry had followed."""
     last = recent(control, "build", "marts", limit=1)
     built = last[0].detail if last else {}
     is_published = int(built.get(_DECISION, -1)) >= decision and int(built.get(_IDENTITY, 0)) >= newest_event(control)
+    is_published &= not with_registry or bool(built.get(_REGISTRY, True))
     return is_published and _built_from(settings) == _fingerprint(settings)
 
 

@@ -5,6 +5,7 @@ more than the round; docs/decisions/020 has the figures. Nothing is lost where s
 hasn't seen starts another one, or waits for the sweep.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -25,11 +26,13 @@ Told = Callable[[Outcome], None]
 
 @dataclass(frozen=True)
 class Patience:
-    """In seconds: how often to look, how long to wait for something to do, how long to go on at most."""
+    """In seconds: how often to look, how long to wait for something to do, how long to go on at most; and how far apart
+    rounds with the registry begin while there is always something to build."""
 
     look: float = 0.1
     idle: float = 3.0
     longest: float = 300.0
+    registry: float = 30.0
 
 
 @dataclass
@@ -63,18 +66,33 @@ def check_as_it_lands(settings: Settings, told: Told, patience: Patience = Patie
 
 
 def build_as_certified(settings: Settings, told: Told, patience: Patience = Patience()) -> None:
-    """Build what is certified, and then what is being certified; nothing where that is built already.
+    """Build what is certified, and then what is being certified; nothing where that is built already. The registry
+    follows now and then, and at the end.
 
     `told` is given each outcome. Raises what `build` raises, and SourceUnavailable where another one is going.
     """
     with opened(settings.control_url) as control:
+        refreshed_at = -math.inf
+
+        def is_due() -> bool:
+            return time.monotonic() - refreshed_at >= patience.registry
+
+        def build_unless_built(with_registry: bool) -> None:
+            nonlocal refreshed_at
+            if is_built_to(settings, control, newest_decision(control), with_registry):
+                return
+            begun = time.monotonic()
+            told(build(settings, with_registry))
+            if with_registry:
+                refreshed_at = begun
 
         def round_() -> bool:
-            if not is_built_to(settings, control, newest_decision(control)):
-                told(build(settings))
+            build_unless_built(with_registry=is_due())
             return True
 
-        _follow(settings, "build", lambda: newest_decision(control), round_, patience)
+        _follow(settings, "build", lambda: (newest_decision(control), is_due()), round_, patience)
+        with turn(settings.run):
+            build_unless_built(with_registry=True)
 
 
 def _follow(

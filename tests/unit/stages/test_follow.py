@@ -103,6 +103,23 @@ def test_a_second_check_is_refused(settings: Settings) -> None:
         check_as_it_lands(settings, print, HASTY)
 
 
+def test_the_registry_follows_now_and_then_and_at_the_end(settings: Settings, land: Land) -> None:
+    land(0, 0, 3)
+    check(settings)
+    going = Going(build_as_certified, settings, replace(HASTY, idle=2, registry=60))
+    for round_ in range(1, 3):
+        going.wait_for(round_)
+        land(0, 3 * round_, 3 * round_ + 3)
+        check(settings)
+    going.wait_for(3)
+    with opened(settings.control_url) as control:
+        assert is_built_to(settings, control, newest_decision(control), with_registry=False)
+        assert not is_built_to(settings, control, newest_decision(control))
+        going.join()
+        assert [o.detail["registry"] for o in going.told] == [True, False, False, True]
+        assert is_built_to(settings, control, newest_decision(control))
+
+
 def test_changed_models_are_not_built_yet(settings: Settings, land: Land, tmp_path: Path) -> None:
     project = tmp_path / "dbt_project"
     shutil.copytree(settings.dbt_project, project)
