@@ -72,8 +72,8 @@ class Decided:
 
 
 def find_traces(lake: Path, contract: Contract, person: Person) -> Traces:
-    """A row is the person's own where the record names the person as its subject; also where it names nobody and
-    shares its key (the steps before an identifier was assigned) or another number with such a row."""
+    """A row is the person's own where the record names the person as its subject or was linked to her; also where it
+    names nobody and shares its key (the steps before an identifier was assigned) or another number with such a row."""
     landed = _landed(lake, contract, person)
     is_own = landed["is_own"]
     own, keys = offsets_of(landed.filter(is_own)), set(landed.filter(is_own)["record_key"].to_pylist())
@@ -93,11 +93,15 @@ def _landed(lake: Path, contract: Contract, person: Person) -> pa.Table:
     numbers = [n for n, f in columns.items() if subject and n != PERSON_KEY and f.name not in others]
     named = [f"list_contains({n}, $person)" if f.type == "array" else f"{n} = $person" for n, f in columns.items()]
     same = " or ".join(f"({n} is not null and {n} in (select {n} from about))" for n in numbers)
-    is_about, is_nobodys = ("person_key = $person", "person_key is null") if subject else ("$person is null", "false")
+    is_linked = "(kafka_partition, kafka_offset) in (select (kafka_partition, kafka_offset) from linked)"
+    is_about, is_nobodys = f"($person is null or {is_linked})", "false"
+    if subject:
+        is_about, is_nobodys = f"(coalesce(person_key = $person, false) or {is_linked})", "person_key is null"
     pinned = snapshot(lake, contract, "landed")
     files = " union all by name from read_parquet($files, hive_partitioning = false, union_by_name = true)"
     with duckdb.connect() as connection:
         connection.register("no_rows", landed_schema(contract).empty_table())
+        connection.register("linked", _places([(p, o) for stream, p, o in person.linked if stream == contract.key]))
         return connection.sql(
             f"""with landed as (from no_rows{files if pinned.files else ""}),
             about as (from landed where {is_about}),
@@ -110,6 +114,13 @@ def _landed(lake: Path, contract: Contract, person: Person) -> pa.Table:
             select kafka_partition, kafka_offset, record_key, is_own from told where is_own or is_named""",
             params={"person": person.person_key} | ({"files": list(pinned.files)} if pinned.files else {}),
         ).to_arrow_table()
+
+
+def _places(places: Sequence[tuple[int, int]]) -> pa.Table:
+    partitions, offsets = zip(*places, strict=True) if places else ((), ())
+    return pa.table(
+        {"kafka_partition": pa.array(partitions, pa.int32()), "kafka_offset": pa.array(offsets, pa.int64())}
+    )
 
 
 def _fields_of_others(contract: Contract) -> set[str]:

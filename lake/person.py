@@ -15,10 +15,18 @@ _ESCAPED = re.compile(rb"\\u00([0-7][0-9a-fA-F])")
 
 
 class Person:
-    """One person by pseudonym. `patterns` are the contracts' patterns of the identifiers behind `person_key`."""
+    """One person by pseudonym. `patterns` are the contracts' patterns of the identifiers behind `person_key`, `linked`
+    the places (stream, partition, offset) of records that the registry has found to be about her without it."""
 
-    def __init__(self, person_key: str, key: PseudonymKey, patterns: Iterable[str]):
+    def __init__(
+        self,
+        person_key: str,
+        key: PseudonymKey,
+        patterns: Iterable[str],
+        linked: Iterable[tuple[str, int, int]] = (),
+    ):
         self.person_key = person_key
+        self.linked = frozenset(linked)
         self.key = key
         alike = "|".join(sorted({f"(?:{p.removeprefix('^').removesuffix('$')})" for p in patterns}))
         # Looked ahead, so that one inside a longer run of digits is found too.

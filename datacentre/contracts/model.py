@@ -69,11 +69,13 @@ class Field:
     def binding_pattern(self) -> str | None:
         """The pattern that a value has to match.
 
-        None also for a person's number that may be left out: one that doesn't match is as good as none. The record
-        lands without a pseudonym, and the registry looks for whom it speaks of.
+        None also for a person's number that may be left out, where a stream is the authority of it and not the
+        sender itself: one that doesn't match is as good as none. The record lands without a pseudonym, and the registry
+        looks for whom it speaks of.
         """
-        may_be_missing = self.pseudonym_column is not None and self.type == "string" and not self.required
-        return None if may_be_missing else self.pattern
+        is_of_register = self.authoritative_source is not None and "/" not in self.authoritative_source
+        is_number = self.pseudonym_column is not None and self.type == "string"
+        return None if is_number and is_of_register and not self.required else self.pattern
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Events of identity: who was found or decided to be whom. They are appended and numbered, never changed."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -91,9 +91,11 @@ def events_in(connection: sa.Connection, kinds: Iterable[Kind] = tuple(Kind), af
     return [_event(row) for row in connection.execute(query).mappings()]
 
 
-def numbered(engine: sa.Engine, numbers: Collection[int]) -> list[Event]:
-    """The events of these numbers, in order."""
-    query = sa.select(identity_event).where(identity_event.c.number.in_(numbers)).order_by(identity_event.c.number)
+def decided_reviews(engine: sa.Engine, kind: Kind) -> list[Event]:
+    """The reviews that were decided by an event of this kind, in order."""
+    c = identity_event.c
+    about = sa.select(c.about).where(c.kind == kind)
+    query = sa.select(identity_event).where(c.number.in_(about)).order_by(c.number)
     with engine.connect() as connection:
         return [_event(row) for row in connection.execute(query).mappings()]
 

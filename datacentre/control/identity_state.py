@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from datacentre.control.identity import MERGING, Event, Kind, events, numbered
+from datacentre.control.identity import MERGING, PLACING, Event, Kind, decided_reviews, events
 
 ALIAS_KINDS = (*MERGING, Kind.UNMERGED)
 """All that the aliases depend on."""
@@ -75,8 +75,8 @@ def kept_apart(engine: sa.Engine) -> frozenset[frozenset[str]]:
     Costs what was decided, not what was linked.
     """
     told = events(engine, APART_KINDS)
-    reviewed = [e.about for e in told if e.kind is Kind.REVIEW_DIFFERENT and e.about is not None]
-    by_number = {event.number: event for event in (*told, *numbered(engine, reviewed))}
+    reviews = decided_reviews(engine, Kind.REVIEW_DIFFERENT)
+    by_number = {event.number: event for event in (*told, *reviews)}
     apart: set[frozenset[str]] = set()
     for event in told:
         meant = by_number.get(event.about or 0, event) if event.kind is Kind.UNMERGED else event
@@ -91,3 +91,14 @@ def kept_apart(engine: sa.Engine) -> frozenset[frozenset[str]]:
             review = by_number.get(event.about or 0, event)
             apart |= {frozenset((key, meant.other_key)) for key, _ in review.candidates} | {pair}
     return frozenset(apart)
+
+
+def places_of(engine: sa.Engine, person_key: str) -> frozenset[tuple[str, int, int]]:
+    """Stream, partition and offset of the records that were found to speak of this person without her number."""
+    state = fold(events(engine, ALIAS_KINDS))
+    last: dict[tuple[str, int, int], str] = {}
+    for event in events(engine, PLACING):
+        assert event.stream and event.kafka_partition is not None and event.kafka_offset is not None
+        last[event.stream, event.kafka_partition, event.kafka_offset] = event.person_key or ""
+    hers = state.person(person_key)
+    return frozenset(place for place, key in last.items() if state.person(key) == hers)

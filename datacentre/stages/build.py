@@ -50,7 +50,7 @@ def build(settings: Settings, with_registry: bool = True) -> Outcome:
         follow_certificates(certified_file(settings.marts), settings.lake, contracts, certified)
         if with_registry:
             keep_registry(settings, control, contracts)
-        nodes, identity = _run_models(settings, contracts, control)
+        nodes, identity = _run_models(settings, contracts, control, with_registry)
         snapshots = {key: snapshot(settings.lake, contract, "landed") for key, contract in contracts.items()}
         pin(work_file(settings.marts), contracts, snapshots, certified)
         version = publish(settings.marts)
@@ -113,7 +113,9 @@ def _late(
     return late
 
 
-def _run_models(settings: Settings, contracts: Mapping[str, Contract], control: sa.Engine) -> tuple[int, int]:
+def _run_models(
+    settings: Settings, contracts: Mapping[str, Contract], control: sa.Engine, with_registry: bool
+) -> tuple[int, int]:
     """Build incrementally; from an empty file where models or reference data aren't those of the last build, or where
     rows are gone that no certificate tells of.
 
@@ -127,7 +129,8 @@ def _run_models(settings: Settings, contracts: Mapping[str, Contract], control: 
         discard(work)
     prepare(work, copy, contracts, settings.reference)
     identity = follow_persons(work, control)
-    extent = ["--selector", "increment"] if is_base else ["--full-refresh"]
+    selector = "increment" if with_registry else "increment_without_registry"
+    extent = ["--selector", selector] if is_base else ["--full-refresh"]
     nodes = run_dbt(settings, ["build", "--exclude-resource-type", "unit_test", *extent])
     forget_asked_records(copy)
     if is_lost:

@@ -19,6 +19,7 @@ from connectors.topic_erasure import begin_segments, delete_below, letting_go_so
 from connectors.topics import Topic, describe_topics
 from datacentre.contracts import Contract, load_contracts
 from datacentre.control.erasures import Request, add_request, load_request, record_erasure
+from datacentre.control.identity_state import places_of
 from datacentre.control.store import opened
 from datacentre.errors import CheckFailed, ContractError
 from datacentre.pseudonym import load_or_create
@@ -71,9 +72,10 @@ def erase(settings: Settings, number: int, who: str, told: Told = lambda step: N
     contracts, key = load_contracts(settings.schemas), load_or_create(settings.home, has_tables(settings.lake))
     with opened(settings.control_url) as control:
         asked = load_request(control, number)
+        linked = places_of(control, asked.person_key)
     if asked.pseudonym_key_id != key.id:
         raise ContractError(f"request {number} was made with pseudonym key {asked.pseudonym_key_id}; make it anew")
-    person = Person(asked.person_key, key, patterns_of(contracts.values()))
+    person = Person(asked.person_key, key, patterns_of(contracts.values()), linked)
 
     told("landing what the topics hold")
     topics = describe_topics(settings.bootstrap_servers, contracts.values())

@@ -90,15 +90,23 @@ def build_as_certified(settings: Settings, told: Told, patience: Patience = Pati
             build_unless_built(with_registry=is_due())
             return True
 
-        _follow(settings, "build", lambda: (newest_decision(control), is_due()), round_, patience)
-        with turn(settings.run):
+        def last_round() -> bool:
             build_unless_built(with_registry=True)
+            return True
+
+        _follow(settings, "build", lambda: (newest_decision(control), is_due()), round_, patience, last_round)
 
 
 def _follow(
-    settings: Settings, stage: str, seen: Callable[[], object], round_: Callable[[], bool], patience: Patience
+    settings: Settings,
+    stage: str,
+    seen: Callable[[], object],
+    round_: Callable[[], bool],
+    patience: Patience,
+    last_round: Callable[[], bool] | None = None,
 ) -> None:
-    """Do a round whenever what is `seen` has changed, until nothing does or a round says that it was the last.
+    """Do a round whenever what is `seen` has changed, until nothing does or a round says that it was the last; then
+    `last_round`, where that is another one.
 
     The last look comes after the watch is given up: who came before that said nothing, who comes after it will.
     """
@@ -109,9 +117,13 @@ def _follow(
             with turn(settings.run):
                 if not round_():
                     break
+        if last_round is not None:
+            known = seen()
+            with turn(settings.run):
+                last_round()
     if seen() != known:
         with turn(settings.run):
-            round_()
+            (last_round or round_)()
 
 
 def _changes(seen: Callable[[], object], patience: Patience) -> Iterator[object]:

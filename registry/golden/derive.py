@@ -56,22 +56,18 @@ def derive_statements(
 def replace_statements(connection: duckdb.DuckDBPyConnection) -> None:
     """Put `restated` into `statement`; leaves `touched_person`, everybody of whom the records spoke or speak.
 
-    A record that lost nothing gets only what is new.
+    Of a record that lost nothing only what is new is written.
     """
     connection.execute(
         """create or replace temp table replaced_record as
-        select distinct record_hash from (from said_before except from restated)"""
+        select record_hash from (from said_before except from restated)
+        union (from touched_record except select record_hash from said_before)"""
     )
     connection.execute("delete from statement where record_hash in (from replaced_record)")
+    connection.execute("insert into statement by name from restated where record_hash in (from replaced_record)")
     connection.execute(
         """insert into statement by name
-        with said_on as (
-            from restated anti join replaced_record using (record_hash)
-            where record_hash in (select record_hash from said_before)
-        )
-        from restated where record_hash in (from replaced_record)
-            or record_hash not in (select record_hash from said_before)
-        union all by name (from said_on except from said_before)"""
+        from (from restated anti join replaced_record using (record_hash)) except from said_before"""
     )
     connection.execute(
         """create or replace temp table touched_person as

@@ -190,7 +190,9 @@ def _touch_nothing(connection: duckdb.DuckDBPyConnection) -> None:
 def shelve_rest(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
     """Bring the shelf to the statements of `unshelved`; a refresh that was cut short has left its own there."""
     count = _count(connection, "unshelved")
-    if count > _MANY:
+    with opened_shelf(home, connection) as shelf:
+        is_lost = shelf.is_empty() and _count(connection, "statement") > 0
+    if is_lost or count > _MANY:
         with opened_shelf(home, connection) as shelf:
             shelf.fill()
     elif count:
@@ -257,8 +259,10 @@ def tell_pending(connection: duckdb.DuckDBPyConnection, home: Path, mapping: Per
             _register(connection, mapping, "spoken")
             believe(connection, mapping)
             written += write_documents(connection, store, load_or_create(home, is_in_use=True))
+    connection.execute("begin")
     connection.execute("delete from pending")
     connection.execute("update made_from set is_told = true")
+    connection.execute("commit")
     return count, written
 
 

@@ -9,11 +9,22 @@ from collections.abc import Sequence
 import duckdb
 
 from registry.identity.tables import Speakers
-from registry.identity.told_rows import AGREEING_KEYS, LOCAL_KEYS, NAME_KEYS, SUBJECT, block_keys, note_known
+from registry.identity.told_rows import (
+    AGREEING_KEYS,
+    BIRTHDAY_KEYS,
+    LOCAL_KEYS,
+    NAME_KEYS,
+    ROUGH_KEYS,
+    SUBJECT,
+    block_keys,
+    note_known,
+)
 
-_MOST = 10
-"""A key that more persons share says too little: by it alone, none of them is likelier than the others. What tells one
-of them apart is a key of its own."""
+_MOST = 200
+"""A key that more persons share says too little."""
+_MOST_ROUGHLY = 10
+"""The same of a name with half a birth date: none of so many is likelier than the others, and what tells one of them
+apart is a key of its own."""
 _OF_RESOLVED = SUBJECT.format("resolved_key")
 
 
@@ -77,14 +88,16 @@ def candidates(connection: duckdb.DuckDBPyConnection) -> None:
     """Leave `candidate` (record_hash, subject): the registered who share a key with an `open_case`."""
     connection.execute(
         f"""create or replace temp table candidate as
-        with found as (
-            select record_hash, key, subject from ({block_keys("open_case", "record_hash")})
-            join person_block using (key) qualify count(*) over (partition by record_hash, key) <= {_MOST}
-        )
-        select record_hash, subject from found
+        select record_hash, subject from ({_sharing((*BIRTHDAY_KEYS, *LOCAL_KEYS), _MOST)})
+        union select record_hash, subject from ({_sharing(ROUGH_KEYS, _MOST_ROUGHLY)})
         union select record_hash, {SUBJECT.format("number")} from open_case
         semi join contradiction using (record_hash)"""
     )
+
+
+def _sharing(kinds: Sequence[str], most: int) -> str:
+    return f"""select record_hash, subject from ({block_keys("open_case", "record_hash", kinds)})
+        join person_block using (key) qualify count(*) over (partition by record_hash, key) <= {most}"""
 
 
 def note_waiting(connection: duckdb.DuckDBPyConnection) -> None:

@@ -20,12 +20,12 @@ SUBJECT = "(hash({}) >> 1)::bigint"
 """The number of a person in the tables of keys; the shelf of statements has the same."""
 
 _WORD = re.compile(r"[^\W_]+")
-NAME_KEYS = (
-    "'t', birth_date, unnest(name_tokens)",
-    "'s', birth_date, sex, left(full_name, 2)",
+BIRTHDAY_KEYS = ("'t', birth_date, unnest(name_tokens)", "'s', birth_date, sex, left(full_name, 2)")
+ROUGH_KEYS = (
     "'y', array_to_string(name_tokens, ' '), left(birth_date, 4)",
     "'d', array_to_string(name_tokens, ' '), right(birth_date, 5)",
 )
+NAME_KEYS = (*BIRTHDAY_KEYS, *ROUGH_KEYS)
 AGREEING_KEYS = ("'b', birth_date", "'n', array_to_string(name_tokens, ' ')")
 LOCAL_KEYS = ("'c', contact", "'l', local_number")
 """Nobody is found by `AGREEING_KEYS`: who shares one with what is registered under her number doesn't contradict it."""

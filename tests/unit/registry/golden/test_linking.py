@@ -6,16 +6,19 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from small_lake import Record, SmallLake, card, visit
+from small_lake import VISIT, Record, SmallLake, card, visit
 
 from connectors.sources.simulation.population import Person, Population
 from connectors.sources.simulation.reference import read_reference
 from datacentre.contracts import Contract
 from datacentre.control.identity import Event, Kind, append, events
-from datacentre.control.identity_state import fold
+from datacentre.control.identity_state import fold, places_of
 from datacentre.control.store import opened
 from datacentre.settings import from_environment
 from datacentre.stages.identity import open_reviews, review_sides, split
+from lake.erase import find_traces
+from lake.person import Person as Citizen
+from lake.person import patterns_of
 from registry.golden.refresh import Refreshed, begin_anew
 from registry.golden.store import reading
 
@@ -90,15 +93,27 @@ def test_patients_without_a_number_are_found(town: Town) -> None:
     assert all(link.probability and link.probability > 0.9999 for link in links)
 
 
+def test_an_erasure_finds_what_was_linked_to_her(town: Town) -> None:
+    found = town.of_visits()
+    person = next(p for p in town.people[:WITHOUT] if found[f"V-{p.position}"] == town.key_of(p))
+    contract, key = town.lake.contracts[VISIT], town.lake.key
+    linked = places_of(town.control, town.key_of(person))
+    her = Citizen(town.key_of(person), key, patterns_of([contract]), linked)
+    own = find_traces(town.lake.lake, contract, her).own
+    hers = town.lake.statements("kafka_offset, stream_key, resolved_key")
+    assert set(own[0].tolist()) == {o for o, stream, k in hers if stream == VISIT and k == her.person_key}
+    assert len(linked) == 2  # booked and arrived
+
+
 def test_a_mistyped_number_is_linked_where_nobody_has_it_and_reviewed_where_somebody_has(town: Town) -> None:
     anna, other = town.people[101], town.people[103]
     town.lake.send(visit("V-U", "99999999999", "2025-05-01", "arrived", **told(anna)))
-    town.lake.send(visit("V-T", anna.cid[:-1], "2025-05-01", "arrived", **told(anna)))
+    town.lake.send(visit("V-M", anna.cid[:-1], "2025-05-01", "arrived", **told(anna)))
     town.lake.send(visit("V-S", other.cid, "2025-05-01", "arrived", **told(anna)))
     town.lake.send(visit("V-R", anna.cid, "2025-05-01", "arrived", **told(anna, patient_name="Somebody Else")))
     town.lake.refresh()
     found = town.of_visits()
-    assert found["V-U"] == found["V-T"] == found["V-R"] == town.key_of(anna)
+    assert found["V-U"] == found["V-M"] == found["V-R"] == town.key_of(anna)
     assert found["V-S"] not in {town.key_of(anna), town.key_of(other)}
     (review,) = (e for e in fold(events(town.control)).open_reviews.values() if e.other_key == found["V-S"])
     assert {key for key, _ in review.candidates} == {town.key_of(anna), town.key_of(other)}
