@@ -108,12 +108,12 @@ def test_an_erasure_finds_what_was_linked_to_her(town: Town) -> None:
 def test_a_mistyped_number_is_linked_where_nobody_has_it_and_reviewed_where_somebody_has(town: Town) -> None:
     anna, other = town.people[101], town.people[103]
     town.lake.send(visit("V-U", "99999999999", "2025-05-01", "arrived", **told(anna)))
-    town.lake.send(visit("V-M", anna.cid[:-1], "2025-05-01", "arrived", **told(anna)))
+    town.lake.send(visit("V-BROKEN", anna.cid[:-1], "2025-05-01", "arrived", **told(anna)))
     town.lake.send(visit("V-S", other.cid, "2025-05-01", "arrived", **told(anna)))
     town.lake.send(visit("V-R", anna.cid, "2025-05-01", "arrived", **told(anna, patient_name="Somebody Else")))
     town.lake.refresh()
     found = town.of_visits()
-    assert found["V-U"] == found["V-M"] == found["V-R"] == town.key_of(anna)
+    assert found["V-U"] == found["V-BROKEN"] == found["V-R"] == town.key_of(anna)
     assert found["V-S"] not in {town.key_of(anna), town.key_of(other)}
     (review,) = (e for e in fold(events(town.control)).open_reviews.values() if e.other_key == found["V-S"])
     assert {key for key, _ in review.candidates} == {town.key_of(anna), town.key_of(other)}
