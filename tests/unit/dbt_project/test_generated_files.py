@@ -58,7 +58,7 @@ def test_json_schema_takes_a_good_record_and_refuses_a_bad_one(contracts: dict[s
     assert validator.is_valid(record)
     for wrong in (
         {"event": "slept"},
-        {"cid": "12"},
+        {"phone": "12"},
         {"age_years": 121},
         {"colour": "red"},
         {"schema": "x@1"},
