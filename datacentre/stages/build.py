@@ -35,8 +35,11 @@ _IDENTITY = "identity"
 _REGISTRY = "registry"
 
 
-def build(settings: Settings, with_registry: bool = True) -> Outcome:
-    """Run dbt over the certified ranges and swap the published version; the registry follows them first, or stays.
+def build(settings: Settings, with_registry: bool = True, takes_registry: bool = True) -> Outcome:
+    """Run dbt over the certified ranges and swap the published version.
+
+    With the registry it follows them first. Otherwise it stays, and the models made of it are built where they are to
+    take in what it found before.
 
     Raises CheckFailed naming the model or test that failed, SourceUnavailable while another build
     runs; the version published before stays.
@@ -50,7 +53,7 @@ def build(settings: Settings, with_registry: bool = True) -> Outcome:
         follow_certificates(certified_file(settings.marts), settings.lake, contracts, certified)
         if with_registry:
             keep_registry(settings, control, contracts)
-        nodes, identity = _run_models(settings, contracts, control, with_registry)
+        nodes, identity = _run_models(settings, contracts, control, with_registry or takes_registry)
         snapshots = {key: snapshot(settings.lake, contract, "landed") for key, contract in contracts.items()}
         pin(work_file(settings.marts), contracts, snapshots, certified)
         version = publish(settings.marts)
@@ -114,7 +117,7 @@ def _late(
 
 
 def _run_models(
-    settings: Settings, contracts: Mapping[str, Contract], control: sa.Engine, with_registry: bool
+    settings: Settings, contracts: Mapping[str, Contract], control: sa.Engine, takes_registry: bool
 ) -> tuple[int, int]:
     """Build incrementally; from an empty file where models or reference data aren't those of the last build, or where
     rows are gone that no certificate tells of.
@@ -129,7 +132,7 @@ def _run_models(
         discard(work)
     prepare(work, copy, contracts, settings.reference)
     identity = follow_persons(work, control)
-    selector = "increment" if with_registry else "increment_without_registry"
+    selector = "increment" if takes_registry else "increment_without_registry"
     extent = ["--selector", selector] if is_base else ["--full-refresh"]
     nodes = run_dbt(settings, ["build", "--exclude-resource-type", "unit_test", *extent])
     forget_asked_records(copy)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import sqlalchemy as sa
+
 from datacentre.contracts import load_contracts
 from datacentre.control.certificates import newest_decision
 from datacentre.control.store import opened
@@ -19,6 +21,7 @@ from datacentre.settings import Settings
 from datacentre.stages.build import build, is_built_to
 from datacentre.stages.check import check
 from datacentre.stages.outcome import Outcome
+from datacentre.stages.registry import follow_registry
 from lake.tables import table_folder
 
 Told = Callable[[Outcome], None]
@@ -72,29 +75,44 @@ def build_as_certified(settings: Settings, told: Told, patience: Patience = Pati
     `told` is given each outcome. Raises what `build` raises, and SourceUnavailable where another one is going.
     """
     with opened(settings.control_url) as control:
-        refreshed_at = -math.inf
+        builds = _Builds(settings, control, told, patience)
+        _follow(settings, "build", builds.seen, builds.round_, patience, builds.beside, builds.last_round)
 
-        def is_due() -> bool:
-            return time.monotonic() - refreshed_at >= patience.registry
 
-        def build_unless_built(with_registry: bool) -> None:
-            nonlocal refreshed_at
-            if is_built_to(settings, control, newest_decision(control), with_registry):
-                return
-            begun = time.monotonic()
-            told(build(settings, with_registry))
-            if with_registry:
-                refreshed_at = begun
+class _Builds:
+    """Rounds of building. Where one follows the other, the registry follows beside the checks between them, and the
+    next build takes in what it found; the last one brings it along."""
 
-        def round_() -> bool:
-            build_unless_built(with_registry=is_due())
-            return True
+    def __init__(self, settings: Settings, control: sa.Engine, told: Told, patience: Patience):
+        self._settings, self._control, self._told, self._patience = settings, control, told, patience
+        self._followed_at = -math.inf
+        self._is_new = False
+        """Whether the registry has followed since the last build."""
 
-        def last_round() -> bool:
-            build_unless_built(with_registry=True)
-            return True
+    def seen(self) -> object:
+        return newest_decision(self._control)
 
-        _follow(settings, "build", lambda: (newest_decision(control), is_due()), round_, patience, last_round)
+    def round_(self) -> bool:
+        if not self._is_built(with_registry=False):
+            self._told(build(self._settings, with_registry=False, takes_registry=self._is_new))
+            self._is_new = False
+        return True
+
+    def beside(self) -> None:
+        """While others have the turn."""
+        is_due = time.monotonic() - self._followed_at >= self._patience.registry
+        if is_due and not self._is_built(with_registry=True):
+            self._followed_at = time.monotonic()
+            follow_registry(self._settings, self._control)
+            self._is_new = True
+
+    def last_round(self) -> bool:
+        if not self._is_built(with_registry=True):
+            self._told(build(self._settings))
+        return True
+
+    def _is_built(self, with_registry: bool) -> bool:
+        return is_built_to(self._settings, self._control, newest_decision(self._control), with_registry)
 
 
 def _follow(
@@ -103,10 +121,11 @@ def _follow(
     seen: Callable[[], object],
     round_: Callable[[], bool],
     patience: Patience,
+    beside: Callable[[], None] = lambda: None,
     last_round: Callable[[], bool] | None = None,
 ) -> None:
     """Do a round whenever what is `seen` has changed, until nothing does or a round says that it was the last; then
-    `last_round`, where that is another one.
+    `last_round`, where that is another one. `beside` is done after each round, when the turn is given up.
 
     The last look comes after the watch is given up: who came before that said nothing, who comes after it will.
     """
@@ -117,6 +136,7 @@ def _follow(
             with turn(settings.run):
                 if not round_():
                     break
+            beside()
         if last_round is not None:
             known = seen()
             with turn(settings.run):

@@ -50,6 +50,12 @@ def keep_registry(settings: Settings, control: sa.Engine, contracts: Mapping[str
         store(control, outcome)
 
 
+def follow_registry(settings: Settings, control: sa.Engine) -> None:
+    """`keep_registry` between two builds, over the certified rows of the one before."""
+    with only_writer(settings.marts):
+        keep_registry(settings, control, load_contracts(settings.schemas))
+
+
 def build_registry(settings: Settings, is_anew: bool) -> Outcome:
     """By command: follow the certificates and refresh, or make everything from the lake.
 

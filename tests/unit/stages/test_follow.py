@@ -116,7 +116,7 @@ def test_the_registry_follows_now_and_then_and_at_the_end(settings: Settings, la
         assert is_built_to(settings, control, newest_decision(control), with_registry=False)
         assert not is_built_to(settings, control, newest_decision(control))
         going.join()
-        assert [o.detail["registry"] for o in going.told] == [True, False, False, True]
+        assert [o.detail["registry"] for o in going.told] == [False, False, False, True]
         assert is_built_to(settings, control, newest_decision(control))
 
 

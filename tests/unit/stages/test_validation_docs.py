@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from threading import Event, Thread
@@ -192,11 +193,14 @@ def _folders(settings: Settings) -> list[Path]:
 
 
 def test_a_reader_always_finds_a_whole_page(tmp_path: Path) -> None:
+    """No read outlasts two swaps: the pages before the last ones stay."""
     folder, ended, broken = tmp_path / "docs" / "pages", Event(), []
+    reads = 0
     texts = [str(n) * 200_000 for n in range(10)]
     replace_site(folder, {"index.html": texts[0]})
 
     def read() -> None:
+        nonlocal reads
         while not ended.is_set():
             try:
                 text = (folder / "index.html").read_text()
@@ -204,11 +208,15 @@ def test_a_reader_always_finds_a_whole_page(tmp_path: Path) -> None:
                 broken.append(repr(problem))
             else:
                 broken.extend([text[:9]] if text not in texts else [])
+            reads += 1
 
     reader = Thread(target=read)
     reader.start()
     for text in texts * 5:
+        before = reads
         replace_site(folder, {"index.html": text})
+        while reads == before:
+            time.sleep(0)
     ended.set()
     reader.join()
     assert broken == []
