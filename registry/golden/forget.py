@@ -21,6 +21,7 @@ from registry.golden.shelf import shelf_file
 from registry.golden.statements import work_file
 from registry.golden.store import golden_file, writing
 from registry.identity.tables import forget_keys
+from registry.identity.told_rows import SUBJECT
 
 _HERS = """(person_key = $person or resolved_key = $person
     or (stream_key, kafka_partition, kafka_offset) in (select (stream_key, kafka_partition, kafka_offset) from own_row))
@@ -68,7 +69,7 @@ def _delete(work: duckdb.DuckDBPyConnection, home: Path, person_key: str, own: O
     work.execute("insert into unshelved from touched_record")
     work.execute("commit")
     shelve_rest(work, home)
-    work.execute("delete from shelved_at where subject = (hash($person) >> 1)::bigint", given)
+    work.execute(f"delete from shelved_at where subject = {SUBJECT.format('$person')}", given)
     return int(count)
 
 

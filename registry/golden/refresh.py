@@ -191,22 +191,26 @@ def shelve_rest(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
     """Bring the shelf to the statements of `unshelved`; a refresh that was cut short has left its own there."""
     count = _count(connection, "unshelved")
     with opened_shelf(home, connection) as shelf:
-        is_lost = shelf.is_empty() and _count(connection, "statement") > 0
-    if is_lost or count > _MANY:
-        with opened_shelf(home, connection) as shelf:
+        if count > _MANY or (shelf.is_empty() and _count(connection, "statement")):
             shelf.fill()
-    elif count:
-        connection.execute("create or replace temp table touched_record as select distinct record_hash from unshelved")
-        connection.execute(
-            "create or replace temp table restated as from statement where record_hash in (from touched_record)"
-        )
-        with opened_shelf(home, connection) as shelf:
+        elif count:
+            connection.execute(
+                "create or replace temp table touched_record as select distinct record_hash from unshelved"
+            )
+            connection.execute(
+                "create or replace temp table restated as from statement where record_hash in (from touched_record)"
+            )
             shelf.put("restated")
     connection.execute("delete from unshelved")
 
 
-def _note_registering(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping, statements: str) -> None:
-    """`registering`: whom statements of confirmed cases name in a role that registers."""
+def _register(
+    connection: duckdb.DuckDBPyConnection, mapping: PersonMapping, statements: str, is_all: bool = False
+) -> None:
+    """Note whom statements of confirmed cases name in a role that registers, and whom `registered` doesn't have yet.
+
+    Where they are all statements of `asked_person`, whoever of those isn't registered any more goes.
+    """
     roles = ", ".join(
         f"('{key}', '{name}')"
         for key, stream in mapping.streams.items()
@@ -218,26 +222,17 @@ def _note_registering(connection: duckdb.DuckDBPyConnection, mapping: PersonMapp
         from {statements}
         where is_confirmed and resolved_key is not null and (stream_key, named_as) in ({roles})"""
     )
-
-
-def _register(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping, statements: str) -> None:
-    """Note whom these statements register and `registered` doesn't have yet."""
-    _note_registering(connection, mapping, statements)
+    if is_all:
+        connection.execute(
+            """delete from registered where person_hash in
+            (select hash(person_key) from (from asked_person except from registering))"""
+        )
     # The large table is looked through once for the few, not the other way round.
     connection.execute(
         """delete from registering where hash(person_key) in
         (select person_hash from registered where person_hash in (select hash(person_key) from registering))"""
     )
     connection.execute("insert into registered select person_key, hash(person_key) from registering")
-
-
-def _unregister(connection: duckdb.DuckDBPyConnection, mapping: PersonMapping) -> None:
-    """Take out whoever of `asked_person` no statement of `spoken` registers any more."""
-    _note_registering(connection, mapping, "spoken")
-    connection.execute(
-        """delete from registered where person_hash in
-        (select hash(person_key) from (from asked_person except from registering))"""
-    )
 
 
 def tell_pending(connection: duckdb.DuckDBPyConnection, home: Path, mapping: PersonMapping) -> tuple[int, int]:
@@ -255,8 +250,7 @@ def tell_pending(connection: duckdb.DuckDBPyConnection, home: Path, mapping: Per
         for _ in _parts(connection, count):
             _gather(connection, shelf, count)
             note_askings(connection, mapping, is_first=not is_told)
-            _unregister(connection, mapping)
-            _register(connection, mapping, "spoken")
+            _register(connection, mapping, "spoken", is_all=True)
             believe(connection, mapping)
             written += write_documents(connection, store, load_or_create(home, is_in_use=True))
     connection.execute("begin")
